@@ -1,0 +1,1 @@
+"""The front door: builds, images, index and events over HTTP."""

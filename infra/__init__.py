@@ -1,0 +1,1 @@
+"""Data and deployment: toolchains, recipes and what a team runs them with."""

@@ -1,0 +1,1 @@
+"""Jobs: their states, their transitions, and the tables that they stand in."""

@@ -1,0 +1,203 @@
+"""OCI and docker image documents and archives: layers, config, manifest, layout, docker archive."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+from wheelyard.digests import Digest, DigestingWriter, canonical_json
+
+MEDIA_CONFIG = "application/vnd.oci.image.config.v1+json"
+MEDIA_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+MEDIA_INDEX = "application/vnd.oci.image.index.v1+json"
+MEDIA_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+EPOCH = "1970-01-01T00:00:00Z"
+
+BlobOpener = Callable[[Digest], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One gzip layer of an image.
+
+    :param digest: of the compressed bytes.
+    :param diff_id: digest of the tar stream inside.
+    :param size: of the compressed bytes.
+    :param unpacked: of the tar stream, in bytes.
+    :param title: what it holds, for people: `numpy 2.4.6`, `base debian12-cp311`.
+    """
+
+    digest: Digest
+    diff_id: Digest
+    size: int
+    unpacked: int
+    title: str
+
+    def to_document(self) -> dict[str, Any]:
+        """The layer as JSON-serialisable fields."""
+        return {
+            "digest": str(self.digest),
+            "diff_id": str(self.diff_id),
+            "size": self.size,
+            "unpacked": self.unpacked,
+            "title": self.title,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Layer:
+        """Inverse of `to_document`."""
+        return cls(
+            digest=Digest.parse(document["digest"]),
+            diff_id=Digest.parse(document["diff_id"]),
+            size=document["size"],
+            unpacked=document["unpacked"],
+            title=document["title"],
+        )
+
+
+def compress_layer(tar: IO[bytes], target: IO[bytes], title: str, level: int = 6) -> Layer:
+    """Gzip a tar stream into a layer with the same bytes every time (no name, no time in the header).
+
+    :param tar: the uncompressed tar stream.
+    :param target: where the compressed bytes go.
+    :param level: zlib's, 1 (fast) to 9 (small).
+    """
+    compressed = DigestingWriter(target)
+    with gzip.GzipFile(filename="", mode="wb", fileobj=compressed, compresslevel=level, mtime=0) as packer:  # type: ignore[call-overload]
+        plain = DigestingWriter(packer)
+        while chunk := tar.read(1 << 20):
+            plain.write(chunk)
+    return Layer(
+        digest=compressed.digest, diff_id=plain.digest, size=compressed.size, unpacked=plain.size, title=title
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """What an image's config says of how it runs (OCI image configuration)."""
+
+    user: str = "1000:1000"
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    workdir: str = "/app"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image's two documents and its layers, bottom first."""
+
+    config: bytes
+    manifest: bytes
+    layers: tuple[Layer, ...]
+
+    @property
+    def id(self) -> Digest:
+        """The image id: digest of its config, as docker and podman name it."""
+        return Digest.of(self.config)
+
+    @property
+    def digest(self) -> Digest:
+        """Digest of its manifest, as registries name it."""
+        return Digest.of(self.manifest)
+
+
+def make_image(layers: Sequence[Layer], runtime: Runtime, architecture: str = "amd64") -> Image:
+    """Config and manifest over layers, a pure function of its arguments.
+
+    :param layers: bottom first.
+    :param architecture: GOARCH name.
+    """
+    settings: dict[str, Any] = {
+        "Env": sorted(f"{name}={value}" for name, value in runtime.environment.items()),
+        "WorkingDir": runtime.workdir,
+        "User": runtime.user,
+    }
+    if runtime.entrypoint:
+        settings["Entrypoint"] = list(runtime.entrypoint)
+    if runtime.command:
+        settings["Cmd"] = list(runtime.command)
+    if runtime.labels:
+        settings["Labels"] = dict(runtime.labels)
+    config = canonical_json(
+        {
+            "architecture": architecture,
+            "os": "linux",
+            "created": EPOCH,
+            "config": settings,
+            "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id) for layer in layers]},
+            "history": [{"created": EPOCH, "created_by": layer.title} for layer in layers],
+        }
+    )
+    manifest = canonical_json(
+        {
+            "schemaVersion": 2,
+            "mediaType": MEDIA_MANIFEST,
+            "config": {"mediaType": MEDIA_CONFIG, "digest": str(Digest.of(config)), "size": len(config)},
+            "layers": [
+                {"mediaType": MEDIA_LAYER, "digest": str(layer.digest), "size": layer.size} for layer in layers
+            ],
+        }
+    )
+    return Image(config=config, manifest=manifest, layers=tuple(layers))
+
+
+def _add(tar: tarfile.TarFile, name: str, size: int, stream: IO[bytes]) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = size, 0o644, 0
+    tar.addfile(member, stream)
+
+
+def write_docker_archive(target: IO[bytes], image: Image, open_blob: BlobOpener, tags: Sequence[str] = ()) -> None:
+    """Write what `docker load` and `podman load` read: manifest.json, the config, and each layer once.
+
+    :param target: any writable stream; it is not seeked.
+    :param open_blob: opens a layer's compressed bytes.
+    :param tags: `NAME:TAG` that the image gets when it is loaded.
+    """
+    config_name = f"{image.id.hex}.json"
+    layer_names = [f"{layer.digest.hex}.tar.gz" for layer in image.layers]
+    index = [{"Config": config_name, "RepoTags": list(tags) or None, "Layers": layer_names}]
+    with tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT) as tar:
+        for document, name in ((json.dumps(index).encode(), "manifest.json"), (image.config, config_name)):
+            _add(tar, name, len(document), io.BytesIO(document))
+        written: set[str] = set()
+        for layer, name in zip(image.layers, layer_names, strict=True):
+            if name not in written:
+                written.add(name)
+                with open_blob(layer.digest) as stream:
+                    _add(tar, name, layer.size, stream)
+
+
+def write_oci_layout(folder: Path, image: Image, open_blob: BlobOpener, tag: str = "") -> None:
+    """Write an OCI image layout (image-spec 1.1); blobs that are there with their size are left alone.
+
+    :param folder: made where it is missing.
+    :param tag: becomes the annotation `org.opencontainers.image.ref.name`.
+    """
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True, exist_ok=True)
+    for document in (image.config, image.manifest):
+        (blobs / Digest.of(document).hex).write_bytes(document)
+    for layer in image.layers:
+        place = blobs / layer.digest.hex
+        if place.is_file() and place.stat().st_size == layer.size:
+            continue
+        part = place.with_suffix(".part")
+        with open_blob(layer.digest) as source, part.open("wb") as out:
+            while chunk := source.read(1 << 20):
+                out.write(chunk)
+        part.rename(place)
+    entry: dict[str, Any] = {"mediaType": MEDIA_MANIFEST, "digest": str(image.digest), "size": len(image.manifest)}
+    if tag:
+        entry["annotations"] = {"org.opencontainers.image.ref.name": tag}
+    index = {"schemaVersion": 2, "mediaType": MEDIA_INDEX, "manifests": [entry]}
+    (folder / "index.json").write_bytes(canonical_json(index))
+    (folder / "oci-layout").write_bytes(canonical_json({"imageLayoutVersion": "1.0.0"}))

@@ -1,0 +1,52 @@
+"""The one door to subprocesses: an argument list, a timeout, and an error that says what was run."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from wheelyard.errors import InfrastructureError
+
+
+def run_command(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    environment: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    cwd: Path | None = None,
+    failure: type[InfrastructureError] = InfrastructureError,
+) -> str:
+    """Run a program of ours (never a foreign one) to its end and return its standard output.
+
+    :param argv: the program and its arguments; no shell reads them.
+    :param timeout: in seconds; the program is killed at its end.
+    :param environment: its whole environment; None means this process's own.
+    :param stdin: bytes for its standard input; None means an empty one.
+    :param failure: class of the error that is raised.
+    :raises InfrastructureError: it is not installed, took too long, or ended with another status than 0.
+    """
+    program = argv[0]
+    try:
+        done = subprocess.run(
+            list(argv),
+            input=stdin if stdin is not None else b"",
+            capture_output=True,
+            timeout=timeout,
+            env=dict(environment) if environment is not None else None,
+            cwd=cwd,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise failure(f"{program} is not installed", do=f"install {program}, or run `wheelyard doctor`") from error
+    except subprocess.TimeoutExpired as error:
+        raise failure(
+            f"{' '.join(argv[:3])} did not end", expected=f"an end within {timeout:.0f} s", do="try again"
+        ) from error
+    if done.returncode != 0:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-5:]
+        raise failure(
+            f"{' '.join(argv[:3])} failed with status {done.returncode}", found="\n".join(last), argv=list(argv)
+        )
+    return done.stdout.decode(errors="replace")

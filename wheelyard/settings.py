@@ -1,0 +1,93 @@
+"""The settings of one process, read once at its start from `WHEELYARD_…` variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from wheelyard.errors import InputError
+
+
+def _default_data_dir() -> Path:
+    return Path.home() / ".local" / "share" / "wheelyard"
+
+
+class Settings(BaseSettings):
+    """Everything that differs between one machine and a team's many. Frozen; nothing else reads the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="WHEELYARD_", frozen=True, extra="ignore")
+
+    url: str = Field("", description="Address of the service that the client talks to.")
+    token: SecretStr = Field(SecretStr(""), description="Token that the client sends and the service asks for.")
+
+    data_dir: Path = Field(default_factory=_default_data_dir, description="Folder of the one-machine stack.")
+    host: str = Field("127.0.0.1", description="Address that the service listens on.")
+    port: int = Field(8765, ge=1, le=65535, description="TCP port that the service listens on.")
+    public_url: str = Field("", description="Address that clients see; empty means http://host:port.")
+
+    database_url: str = Field("", description="SQLAlchemy address; empty means SQLite in the data folder.")
+    redis_url: str = Field("", description="Redis-protocol server; empty means that `up` starts one.")
+    store_url: str = Field("", description="s3://BUCKET/PREFIX or file:///FOLDER; empty means that `up` starts S3.")
+    s3_endpoint: str = Field("", description="Address of the S3 server; empty means AWS.")
+    s3_region: str = Field("us-east-1", description="S3 region.")
+    s3_access_key: str = Field("", description="S3 access key id; empty means boto3's own chain.")
+    s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret key.")
+    serve_files: Literal["stream", "redirect"] = Field(
+        "stream", description="Whether a file's address streams its bytes or redirects to a presigned one."
+    )
+
+    toolchain: str = Field("debian12-cp311", description="Toolchain for requests that name none.")
+    toolchains_dir: Path | None = Field(None, description="Folder of more toolchain files; a name there wins.")
+    recipes_dir: Path | None = Field(None, description="Folder of more recipes; a name there wins.")
+    image_registry: str = Field("", description="Registry that toolchains given by reference are pulled from.")
+    debian_mirror: str = Field("", description="Debian mirror; empty means the one that apt uses.")
+    index_url: str = Field("", description="Upstream package index; empty means pip's configured one.")
+
+    engine: Literal["auto", "podman", "docker"] = Field("auto", description="Container engine.")
+    compile_slots: int = Field(1, ge=1, description="Compiles that one worker runs at the same time.")
+    compile_jobs: int = Field(0, ge=0, description="Parallel jobs inside one compile; 0 means all cores.")
+    build_memory: int = Field(8 << 30, ge=1 << 28, description="Memory of one build container, in bytes.")
+    build_disk: int = Field(12 << 30, ge=1 << 28, description="Size of a build container's tmpfs, in bytes.")
+    build_pids: int = Field(4096, ge=64, description="Processes that one build container may have.")
+    build_timeout: int = Field(7200, ge=1, description="Time that one compile may take, in seconds.")
+    resolve_timeout: int = Field(900, ge=1, description="Time that one resolver step may take, in seconds.")
+    max_wheel_bytes: int = Field(1 << 30, ge=1, description="Largest wheel that is accepted, in bytes.")
+    max_log_bytes: int = Field(64 << 20, ge=1 << 16, description="Longest log that is kept, in bytes.")
+    resolve_max_age: int = Field(3600, ge=0, description="Seconds for which a lock answers an equal request.")
+
+    lease_seconds: float = Field(30.0, gt=0, description="Time after which a silent worker loses its job.")
+    relay_seconds: float = Field(2.0, gt=0, description="Pause between two rounds of the relay.")
+    max_attempts: int = Field(3, ge=1, description="Tries of a job whose infrastructure failed.")
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database's address, with the one-machine default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'wheelyard.db'}"
+
+    @property
+    def effective_public_url(self) -> str:
+        """Address that clients see, without a slash at its end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Read the process's settings once.
+
+    :param overrides: values that win over the environment; None is passed over.
+    :raises InputError: a variable has a value that it can't have; the message names the variable.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks each of them
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else "settings"
+        raise InputError(
+            f"WHEELYARD_{field.upper()} has a value that it can't have",
+            expected=first["msg"],
+            found=repr(first.get("input")) if "secret" not in field and field != "token" else "(hidden)",
+            do="mend or unset that variable",
+        ) from error

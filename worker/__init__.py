@@ -1,0 +1,1 @@
+"""The worker: resolve, fetch, compile, repair, check and publish, in containers."""

@@ -1,0 +1,120 @@
+"""The container engine's contract: images go in, containers run, nothing stays behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Protocol
+
+LABEL_JOB = "wheelyard.job"
+LABEL_OWNER = "wheelyard.owner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """One sandboxed container. There is no field that would loosen the sandbox.
+
+    Every container has no network, no capabilities, no new privileges, the default seccomp profile, a read-only root
+    and user 1000:1000. It is made idle, and commands are run in it.
+
+    :param image: image id in the engine, `sha256:…`.
+    :param job: id of the job that it belongs to; becomes the label `wheelyard.job`.
+    :param owner: id of the worker; becomes the label `wheelyard.owner`.
+    :param mounts: host path to absolute container path, read-only all of them.
+    :param tmpfs: absolute container path to size in bytes; writable for the user, with exec, nosuid and nodev.
+    :param memory: in bytes, tmpfs pages included.
+    :param cpus: cores; 0 means all.
+    :param pids: processes and threads.
+    """
+
+    image: str
+    job: str
+    owner: str
+    mounts: Mapping[Path, str] = field(default_factory=dict)
+    tmpfs: Mapping[str, int] = field(default_factory=dict)
+    memory: int
+    cpus: float = 0
+    pids: int = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a command in a container ended.
+
+    :param code: exit status; 137 where it was killed.
+    :param out_of_memory: whether the cgroup's own counters say that the memory limit killed something in it.
+    """
+
+    code: int
+    out_of_memory: bool = False
+
+
+class Container(Protocol):
+    """A container that runs; commands are run in it one after the other."""
+
+    id: str
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        on_line: Callable[[str], None],
+        timeout: float,
+        environment: Mapping[str, str] | None = None,
+        workdir: str = "/",
+    ) -> Ended:
+        """Run a command and hand over each line of its output (stdout and stderr in one order), undecodable bytes replaced.
+
+        :param on_line: called with each line without its end; a line longer than 64 KiB comes in parts.
+        :param timeout: in seconds; the container is killed at its end.
+        :raises TimedOut: the time was over.
+        :raises Cancelled: `kill` was called meanwhile.
+        :raises EngineFailed: the engine itself failed.
+        """
+
+    def read_file(self, path: str, target: IO[bytes], limit: int) -> int:
+        """Copy one regular file's bytes out of the container.
+
+        :param limit: bytes at the most; a longer one is refused.
+        :returns: number of bytes.
+        :raises ForeignOutputRefused: no such file, not a regular one, or too long.
+        """
+
+    def kill(self) -> None:
+        """End everything in it, from any thread; a running `run` then raises `Cancelled`."""
+
+
+class Engine(Protocol):
+    """The docker or podman command. Every adapter passes `tests/contract/test_engine.py`."""
+
+    name: str
+
+    def has_image(self, image: str) -> bool:
+        """Whether an image id (`sha256:…`) is there."""
+
+    def load(self, archive: Path) -> str:
+        """Load a docker archive; returns the image id, which is the digest of its config."""
+
+    def pull(self, reference: str) -> str:
+        """Pull `HOST/NAME@sha256:…`; returns the image id. A reference without a digest is an InputError."""
+
+    def start(self, spec: ContainerSpec) -> ContainerHandle:
+        """A context manager that starts a container and always removes it, whatever happens inside."""
+
+    def remove_job(self, job: str) -> int:
+        """Remove every container of a job, running or not; returns how many there were."""
+
+    def jobs(self) -> Mapping[str, str]:
+        """Container id to job id, of every container that carries our label."""
+
+    def version(self) -> str:
+        """The engine's own version, for instance `podman 4.3.1 (runc)`."""
+
+
+class ContainerHandle(Protocol):
+    """What `Engine.start` returns: `with engine.start(spec) as container`."""
+
+    def __enter__(self) -> Container: ...
+
+    def __exit__(self, *exc: object) -> None: ...

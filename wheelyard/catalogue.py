@@ -1,0 +1,150 @@
+"""The catalogue: which wheels a channel shows, which image a toolchain's name stands for, which caches are newest."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.utils import canonicalize_name
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from wheelyard.digests import Digest
+from wheelyard.errors import InputError
+from wheelyard.jobs.database import Database
+from wheelyard.jobs.models import BuildLockRow, CompilerCacheRow, ToolchainRow, WheelRow
+from wheelyard.wheel_record import WheelRecord
+
+_CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def check_channel(name: str) -> str:
+    """The channel's name, or an InputError where it is none."""
+    if not _CHANNEL.fullmatch(name):
+        raise InputError(
+            f"{name[:80]!r} is not a channel's name", expected="lower-case letters, digits and hyphens, at most 63"
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelFile:
+    """One wheel as an index shows it; times in epoch seconds, sizes in bytes."""
+
+    channel: str
+    project: str
+    version: str
+    filename: str
+    digest: Digest
+    size: int
+    requires_python: str
+    metadata_digest: Digest
+    build_key: str
+    published_at: float
+
+
+class Catalogue:
+    """Reads and writes of what was published. Safe at the same time from any number of processes."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self.database = database
+        self._clock = clock
+
+    def projects(self, channel: str) -> list[str]:
+        """Canonical names of the projects that a channel has files of, sorted."""
+        with self.database.transaction() as session:
+            query = select(WheelRow.project).where(WheelRow.channel == channel).distinct()
+            return sorted(session.scalars(query))
+
+    def files(self, channel: str, project: str | None = None) -> list[WheelFile]:
+        """A channel's files, of one project or of all, sorted by file name."""
+        query = select(WheelRow).where(WheelRow.channel == channel).order_by(WheelRow.project, WheelRow.filename)
+        if project is not None:
+            query = query.where(WheelRow.project == canonicalize_name(project))
+        with self.database.transaction() as session:
+            return [_file(row) for row in session.scalars(query)]
+
+    def file(self, digest: Digest, filename: str) -> WheelFile | None:
+        """The file of that digest and name in any channel, or None."""
+        query = select(WheelRow).where(WheelRow.digest == str(digest), WheelRow.filename == filename).limit(1)
+        with self.database.transaction() as session:
+            row = session.scalar(query)
+            return None if row is None else _file(row)
+
+    def by_build_key(self, build_key: str, channel: str) -> WheelFile | None:
+        """The cache's one question: the channel's wheel of these inputs, or None for a miss."""
+        query = select(WheelRow).where(WheelRow.build_key == build_key, WheelRow.channel == channel)
+        with self.database.transaction() as session:
+            row = session.scalar(query)
+            return None if row is None else _file(row)
+
+    def taken_names(self, session: Session, channel: str, project: str) -> dict[str, str]:
+        """File names that a channel has of a project, each with its digest."""
+        query = select(WheelRow.filename, WheelRow.digest).where(
+            WheelRow.channel == channel, WheelRow.project == project
+        )
+        return {filename: digest for filename, digest in session.execute(query)}
+
+    def add(self, session: Session, record: WheelRecord, channel: str) -> None:
+        """Show a wheel in a channel, inside the caller's transaction; the same one again is a no-op."""
+        if session.get(WheelRow, (channel, record.filename)) is not None:
+            return
+        session.add(
+            WheelRow(
+                channel=channel, project=record.inputs.project, version=record.inputs.version,
+                filename=record.filename, digest=str(record.digest), size=record.size,
+                requires_python=record.requires_python, metadata_digest=str(record.metadata_digest),
+                build_key=record.key, published_at=record.published_at,
+            )
+        )  # fmt: skip
+
+    def toolchain_image(self, name: str) -> str | None:
+        """Image id (`sha256:…`) that a toolchain's name stands for, or None where it was never made."""
+        with self.database.transaction() as session:
+            row = session.get(ToolchainRow, name)
+            return None if row is None else row.image
+
+    def set_toolchain_image(self, session: Session, name: str, image: str) -> None:
+        """Let a toolchain's name stand for an image from now on."""
+        session.merge(ToolchainRow(name=name, image=image, made_at=self._clock()))
+
+    def compiler_cache(self, project: str, toolchain: str) -> Digest | None:
+        """Digest of the newest compiler cache of a project, or None."""
+        with self.database.transaction() as session:
+            row = session.get(CompilerCacheRow, (project, toolchain))
+            return None if row is None else Digest.parse(row.digest)
+
+    def set_compiler_cache(self, project: str, toolchain: str, digest: Digest, size: int) -> None:
+        """Note the newest compiler cache of a project."""
+        with self.database.transaction() as session:
+            session.merge(
+                CompilerCacheRow(
+                    project=project, toolchain=toolchain, digest=str(digest), size=size, saved_at=self._clock()
+                )
+            )
+
+    def build_lock(self, sdist: Digest, image: str) -> Digest | None:
+        """Digest of the locked build environment of an sdist under a toolchain image, or None."""
+        with self.database.transaction() as session:
+            row = session.get(BuildLockRow, (str(sdist), image))
+            return None if row is None else Digest.parse(row.lock)
+
+    def set_build_lock(self, sdist: Digest, image: str, lock: Digest) -> None:
+        """Keep the locked build environment of an sdist."""
+        with self.database.transaction() as session:
+            session.merge(BuildLockRow(sdist=str(sdist), image=image, lock=str(lock), made_at=self._clock()))
+
+
+def _file(row: WheelRow) -> WheelFile:
+    fields: dict[str, Any] = {
+        name: getattr(row, name)
+        for name in (
+            "channel", "project", "version", "filename", "size", "requires_python", "build_key", "published_at"
+        )
+    }  # fmt: skip
+    return WheelFile(
+        **fields, digest=Digest.parse(row.digest), metadata_digest=Digest.parse(row.metadata_digest)
+    )

@@ -1,0 +1,109 @@
+"""A job's kinds, states and identity, without any I/O."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+PLANS_QUEUE = "plans"
+
+
+class Kind(StrEnum):
+    """What a job makes."""
+
+    BUILD = "build"
+    """One request: a lock, and a wheel for each of its pins. Waits for its `wheel` jobs."""
+    WHEEL = "wheel"
+    """One build key: one wheel."""
+    IMAGE = "image"
+    """One runtime image. Waits for its `build` job."""
+    TOOLCHAIN = "toolchain"
+    """One toolchain's compile image and runtime base."""
+
+
+class State(StrEnum):
+    """Where a job stands; the design's six states and no other."""
+
+    QUEUED = "queued"
+    BUILDING = "building"
+    PUBLISHING = "publishing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self in ENDED
+
+
+ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+ACTIVE = frozenset(State) - ENDED
+
+
+def queue_of(kind: Kind, toolchain: str) -> str:
+    """Name of the Celery queue of a job: one per toolchain for what compiles, one for what only coordinates."""
+    return PLANS_QUEUE if kind in (Kind.BUILD, Kind.IMAGE) else f"toolchain.{toolchain}"
+
+
+def new_id() -> str:
+    """A job's id: 32 hexadecimal digits, sortable by time (the layout of RFC 9562's UUID version 7)."""
+    import secrets
+    import time
+
+    millis = time.time_ns() // 1_000_000
+    rest = secrets.randbits(80)
+    value = (millis << 80 | rest) & ~(0xF << 76) | 7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return uuid.UUID(int=value).hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as it stood when it was read.
+
+    :param id: 32 hexadecimal digits.
+    :param key: SHA-256 over the inputs; one active job per key.
+    :param spec: inputs of the work, as the kind's own document.
+    :param fence: number of claims so far; a write that names an older one is refused.
+    :param waiters: requests that joined and did not leave.
+    :param times: epoch seconds; 0 where it did not happen yet.
+    """
+
+    id: str
+    kind: Kind
+    key: str
+    state: State
+    toolchain: str
+    channel: str
+    title: str
+    spec: dict[str, Any]
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    phase: str
+    fence: int
+    owner: str
+    attempts: int
+    waiters: int
+    cancel_requested: bool
+    log: str
+    created_at: float
+    started_at: float
+    ended_at: float
+    children: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to write for a job, until its lease runs out or another claim raises the fence."""
+
+    job: Job
+    owner: str
+    fence: int
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.job.id

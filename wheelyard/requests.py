@@ -1,0 +1,165 @@
+"""What a client asks for: a set of wheels, an image, a toolchain; and how an ask becomes a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from wheelyard.catalogue import Catalogue
+from wheelyard.digests import key_of
+from wheelyard.doorbell import Doorbell
+from wheelyard.errors import QueueUnavailable
+from wheelyard.jobs.ledger import Ledger
+from wheelyard.jobs.states import Job, Kind, queue_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """Wheels of a set of requirements and all that they need.
+
+    :param requirements: as `normalise_requirements` returns them.
+    :param toolchain: its name.
+    :param channel: where the wheels are published.
+    :param refresh: whether an earlier lock of the same request is passed over.
+    """
+
+    requirements: tuple[str, ...]
+    toolchain: str
+    channel: str = "default"
+    refresh: bool = False
+
+    def to_document(self) -> dict[str, Any]:
+        """The request as JSON-serialisable fields."""
+        return {**asdict(self), "requirements": list(self.requirements)}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> BuildRequest:
+        """Inverse of `to_document`; other fields are passed over."""
+        return cls(
+            requirements=tuple(document["requirements"]),
+            toolchain=document["toolchain"],
+            channel=document["channel"],
+            refresh=document["refresh"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """A runtime image of a set of requirements.
+
+    :param build: its wheels.
+    :param app: digest of a tar of the application's folder, a blob in the store; empty where there is none.
+    :param entrypoint: argument list; empty means the toolchain's Python.
+    :param command: arguments after the entry point.
+    :param environment: variables of the image.
+    :param labels: labels of the image.
+    :param workdir: absolute path.
+    :param user: `UID:GID`.
+    """
+
+    build: BuildRequest
+    app: str = ""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    workdir: str = "/app"
+    user: str = "1000:1000"
+
+    def to_document(self) -> dict[str, Any]:
+        """The request as JSON-serialisable fields."""
+        return {
+            "build": self.build.to_document(),
+            "app": self.app,
+            "entrypoint": list(self.entrypoint),
+            "command": list(self.command),
+            "environment": dict(self.environment),
+            "labels": dict(self.labels),
+            "workdir": self.workdir,
+            "user": self.user,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> ImageRequest:
+        """Inverse of `to_document`; other fields are passed over."""
+        return cls(
+            build=BuildRequest.from_document(document["build"]),
+            app=document["app"],
+            entrypoint=tuple(document["entrypoint"]),
+            command=tuple(document["command"]),
+            environment=document["environment"],
+            labels=document["labels"],
+            workdir=document["workdir"],
+            user=document["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """The job that answers a request.
+
+    :param cached: it had succeeded before; nothing was queued.
+    :param joined: it was active already; this request waits with others.
+    """
+
+    job: Job
+    cached: bool
+    joined: bool
+
+
+class Requests:
+    """Turns requests into jobs: answers from what succeeded, joins what is active, queues and rings the rest.
+
+    :param max_age: seconds for which a lock answers an equal request.
+    """
+
+    def __init__(self, ledger: Ledger, catalogue: Catalogue, doorbell: Doorbell, max_age: float) -> None:
+        self._ledger = ledger
+        self._catalogue = catalogue
+        self._doorbell = doorbell
+        self._max_age = max_age
+
+    def build(self, request: BuildRequest, *, now: float, actor: str = "api") -> Submission:
+        """Submit a build request."""
+        return self._submit(Kind.BUILD, request, request.to_document(), ", ".join(request.requirements), now, actor)
+
+    def image(self, request: ImageRequest, *, now: float, actor: str = "api") -> Submission:
+        """Submit an image request."""
+        title = "image of " + ", ".join(request.build.requirements)
+        return self._submit(Kind.IMAGE, request.build, request.to_document(), title, now, actor)
+
+    def toolchain(self, name: str, *, digest: str, actor: str = "api") -> Submission:
+        """Submit the making of a toolchain.
+
+        :param digest: key of the toolchain's own definition, so that an edited one is another job.
+        """
+        key = key_of({"kind": "toolchain", "name": name, "definition": digest})
+        job, joined = self._ledger.submit(
+            Kind.TOOLCHAIN, key, spec={"toolchain": name}, title=f"toolchain {name}", toolchain=name, actor=actor
+        )
+        self.ring(job)
+        return Submission(job=job, cached=False, joined=joined)
+
+    def ring(self, job: Job) -> None:
+        """Ring for a job; where Redis is out, the relay rings later, and the job is accepted all the same."""
+        try:
+            self._doorbell.ring(job.id, queue_of(job.kind, job.toolchain))
+        except QueueUnavailable:
+            return
+
+    def _submit(
+        self, kind: Kind, build: BuildRequest, document: dict[str, Any], title: str, now: float, actor: str
+    ) -> Submission:
+        image = self._catalogue.toolchain_image(build.toolchain) or build.toolchain
+        key = key_of({"kind": kind.value, "request": document, "toolchain_image": image})
+        if not build.refresh:
+            done = self._ledger.last_success(key, now - self._max_age)
+            if done is not None:
+                return Submission(job=done, cached=True, joined=False)
+        job, joined = self._ledger.submit(
+            kind, key, spec=document, title=title, toolchain=build.toolchain, channel=build.channel, actor=actor
+        )
+        if not joined:
+            self.ring(job)
+        return Submission(job=job, cached=False, joined=joined)

@@ -1,0 +1,52 @@
+# The commands of this repository. Each sets up what it needs first and skips what is there already.
+
+PYTHON ?= python3.11
+PROJECTS ?= numpy opencv-python-headless
+ARGS ?=
+
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-check test unit lint format docs bench clean
+
+help: ## Say what there is
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Install what is missing: Debian packages, .venv
+	@infra/setup/system.sh
+	@PYTHON=$(PYTHON) infra/setup/venv.sh
+
+demo: setup ## Build PROJECTS from source, install them, make a slim image, run it, report
+	@$(BIN)/python examples/demo/demo.py $(ARGS) $(PROJECTS)
+
+demo-check: setup ## The same, and run numpy's own tests on the wheel that was built
+	@$(BIN)/python examples/demo/demo.py --numpy-tests $(ARGS) $(PROJECTS)
+
+test: ## Lint, then every test; ARGS goes to pytest
+	@infra/setup/system.sh --tests
+	@PYTHON=$(PYTHON) infra/setup/venv.sh
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest $(ARGS)
+
+unit: setup ## Only the tests that need no server and no container
+	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## Let ruff lay out the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: setup ## Write the reference pages that come from the code
+	$(BIN)/python docs/generate.py
+
+bench: setup ## Measure: the service's overhead over a compile by hand, and a cached request
+	$(BIN)/python bench/overhead/overhead.py $(ARGS)
+	$(BIN)/python bench/cached/cached.py
+
+clean: ## Remove .venv, .demo and caches; containers and images stay
+	rm -rf .venv .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

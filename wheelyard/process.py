@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,24 +32,42 @@ def run_command(
     """
     program = argv[0]
     try:
-        done = subprocess.run(
+        # Its own session: a Ctrl-C in the terminal reaches this process only, which then ends the program.
+        running = subprocess.Popen(
             list(argv),
-            input=stdin if stdin is not None else b"",
-            capture_output=True,
-            timeout=timeout,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=dict(environment) if environment is not None else None,
             cwd=cwd,
-            check=False,
+            start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise failure(f"{program} is not installed", do=f"install {program}, or run `wheelyard doctor`") from error
-    except subprocess.TimeoutExpired as error:
         raise failure(
-            f"{' '.join(argv[:3])} did not end", expected=f"an end within {timeout:.0f} s", do="try again"
+            f"{program} is not installed", do=f"install {program}, or run `wheelyard doctor`"
         ) from error
-    if done.returncode != 0:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-5:]
+    with running:
+        try:
+            output, complaints = running.communicate(stdin or b"", timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            _end_group(running)
+            raise failure(
+                f"{' '.join(argv[:3])} did not end", expected=f"an end within {timeout:.0f} s", do="try again"
+            ) from error
+        except BaseException:
+            _end_group(running)
+            raise
+    if running.returncode != 0:
+        last = complaints.decode(errors="replace").strip().splitlines()[-5:]
         raise failure(
-            f"{' '.join(argv[:3])} failed with status {done.returncode}", found="\n".join(last), argv=list(argv)
+            f"{' '.join(argv[:3])} failed with status {running.returncode}",
+            found="\n".join(last),
+            argv=list(argv),
         )
-    return done.stdout.decode(errors="replace")
+    return output.decode(errors="replace")
+
+
+def _end_group(running: subprocess.Popen[bytes]) -> None:
+    # The program's own children go with it: a debootstrap's apt, a pip's compiler.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)

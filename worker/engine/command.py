@@ -1,0 +1,172 @@
+"""The adapter for the docker and podman commands."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import secrets
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from wheelyard.digests import Digest
+from wheelyard.errors import EngineFailed, InputError
+from wheelyard.process import run_command
+from worker.engine.cgroup import MemoryCounters
+from worker.engine.container import CommandContainer
+from worker.engine.contract import LABEL_JOB, ContainerSpec
+from worker.engine.options import run_arguments
+from worker.engine.traits import EngineTraits
+
+ASK_TIMEOUT = 60.0
+START_TIMEOUT = 180.0
+LOAD_TIMEOUT = 1800.0
+PULL_TIMEOUT = 3600.0
+
+
+class CommandEngine:
+    """The docker or podman command as an `Engine`. Safe to use from any number of threads and processes.
+
+    :param traits: what it needs on this machine.
+    """
+
+    def __init__(self, traits: EngineTraits) -> None:
+        self.name: str = traits.name
+        self.traits = traits
+
+    def has_image(self, image: str) -> bool:
+        """As `worker.engine.contract.Engine.has_image`."""
+        # A list instead of a question for one image: a miss and an outage can't be confused.
+        return image in self._ask("images", "--all", "--quiet", "--no-trunc").split()
+
+    def load(self, archive: Path) -> str:
+        """As `worker.engine.contract.Engine.load`.
+
+        :raises InputError: the file is not a docker archive with one image.
+        """
+        image = str(config_digest(archive))
+        self._ask("load", "--quiet", "--input", str(archive.absolute()), timeout=LOAD_TIMEOUT)
+        if not self.has_image(image):
+            raise EngineFailed(
+                f"{self.name} loaded an image under another id",
+                expected=image,
+                do="docker needs its classic image store here, not the containerd one",
+            )
+        return image
+
+    def pull(self, reference: str) -> str:
+        """As `worker.engine.contract.Engine.pull`."""
+        if "@sha256:" not in reference or "/" not in reference:
+            raise InputError("an image can't be pulled", expected="HOST/NAME@sha256:…", found=repr(reference))
+        options = self.traits.loopback_pull_options if _on_loopback(reference) else ()
+        self._ask("pull", "--quiet", *options, reference, timeout=PULL_TIMEOUT)
+        found = self._ask("image", "inspect", "--format", "{{.Id}}", reference).strip()
+        return str(Digest.parse(found))
+
+    def start(self, spec: ContainerSpec) -> CommandHandle:
+        """As `worker.engine.contract.Engine.start`."""
+        return CommandHandle(self, spec)
+
+    def remove_job(self, job: str) -> int:
+        """As `worker.engine.contract.Engine.remove_job`."""
+        found = self._containers(f"{LABEL_JOB}={job}")
+        for container in found:
+            self.remove(container)
+        return len(found)
+
+    def jobs(self) -> Mapping[str, str]:
+        """As `worker.engine.contract.Engine.jobs`."""
+        template = f'{{{{index .Config.Labels "{LABEL_JOB}"}}}}'
+        found = {}
+        for container in self._containers(LABEL_JOB):
+            # One that is gone between the two questions belongs to no job any more.
+            with contextlib.suppress(EngineFailed):
+                found[container] = self._ask("container", "inspect", "--format", template, container).strip()
+        return found
+
+    def version(self) -> str:
+        """As `worker.engine.contract.Engine.version`."""
+        return f"{self.name} {self.traits.release} ({self.traits.runtime})"
+
+    def remove(self, container: str) -> None:
+        """Remove a container by id or name, running or not; one that is gone already is fine."""
+        try:
+            self._ask("rm", "--force", "--volumes", container, timeout=START_TIMEOUT)
+        except EngineFailed as error:
+            found = error.found.lower()
+            if "no such container" not in found and "no container with" not in found:
+                raise
+
+    def _containers(self, label: str) -> list[str]:
+        return self._ask("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}").split()
+
+    def _ask(self, *arguments: str, timeout: float = ASK_TIMEOUT) -> str:
+        return run_command([*self.traits.command, *arguments], timeout=timeout, failure=EngineFailed)
+
+
+class CommandHandle:
+    """Starts one container on entry, and removes it on exit, whatever happened between."""
+
+    def __init__(self, engine: CommandEngine, spec: ContainerSpec) -> None:
+        self._engine = engine
+        self._spec = spec
+        self._name = f"wheelyard-{secrets.token_hex(8)}"
+
+    def __enter__(self) -> CommandContainer:
+        """Start it.
+
+        :raises EngineFailed: the image is not there, or the engine can't start it.
+        """
+        engine, traits = self._engine, self._engine.traits
+        command = [*traits.command, *run_arguments(self._spec, self._name, traits)]
+        try:
+            container = run_command(command, timeout=START_TIMEOUT, failure=EngineFailed).split()[-1]
+            pid = run_command(
+                [*traits.command, "container", "inspect", "--format", "{{.State.Pid}}", container],
+                timeout=ASK_TIMEOUT,
+                failure=EngineFailed,
+            )
+        except BaseException:
+            engine.remove(self._name)
+            raise
+        return CommandContainer(container, traits, MemoryCounters.of_process(int(pid)))
+
+    def __exit__(self, *exc: object) -> None:
+        """Remove it."""
+        self._engine.remove(self._name)
+
+
+def config_digest(archive: Path) -> Digest:
+    """The image id of a docker archive: the digest of its config.
+
+    :raises InputError: the file is not a docker archive with one image.
+    """
+    try:
+        with tarfile.open(archive, mode="r:") as tar:
+            (entry,) = json.loads(_member(tar, "manifest.json"))
+            return Digest.of(_member(tar, entry["Config"]))
+    except (OSError, tarfile.TarError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{archive} can't be loaded",
+            expected="a docker archive with one image",
+            found=str(error),
+            do="make it again, for instance with `wheelyard image --output FILE`",
+        ) from error
+
+
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
+    stream = tar.extractfile(name)
+    if stream is None:
+        raise ValueError(f"{name} is not a file")
+    return stream.read()
+
+
+def _on_loopback(reference: str) -> bool:
+    name = reference.partition("/")[0].rsplit(":", 1)[0].strip("[]")
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,4 +1,4 @@
-"""Write the lock files: exact versions with hashes, for the oldest Python that we run on (Debian 12's 3.11.2).
+"""Write the lock files: exact versions with hashes, for the oldest Python that we run on (3.11.2).
 
 Run it with that Python, in an environment that has pip-tools. The index is pip's configured one; where that
 configuration adds folders of its own, run it with `PIP_CONFIG_FILE=/dev/null`, or the hashes will be theirs.
@@ -16,7 +16,7 @@ OPTIONS = (
     "--no-emit-index-url",
     "--no-emit-find-links",
     "--strip-extras",
-    # The extras name each other, so the project is among its own requirements; it is installed with --no-deps.
+    # The extras name each other, so the project is among its own requirements; it comes with --no-deps.
     "--unsafe-package=wheelyard",
 )
 

@@ -1,0 +1,97 @@
+"""Fetching: an index's file into the store, by digest, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wheelyard.errors import DiskFull, NotFound
+from wheelyard.locks import IndexFile
+from wheelyard.store.contract import Store
+from worker.listing import ListedFile
+from worker.upstream import Upstream, check_digest
+
+MAX_FILE_BYTES = 4 << 30
+
+
+@contextmanager
+def disk_full_is_said(what: str) -> Iterator[None]:
+    """Turn the operating system's word for a full disk into ours.
+
+    :param what: what was to be written, for the message.
+    :raises DiskFull: the disk, or the user's share of it, is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise DiskFull(
+            f"{what} could not be written",
+            found=str(error),
+            do="make room in the folder of temporary files, or point TMPDIR at a larger disk",
+        ) from error
+
+
+def fetch_listed(
+    file: ListedFile,
+    store: Store,
+    upstream: Upstream,
+    *,
+    scratch: Path | None = None,
+    limit: int = MAX_FILE_BYTES,
+) -> int:
+    """Bring a file that stands on a project's page into the store, unless it is there; gives its size in bytes.
+
+    Safe to repeat, and at the same time. Nothing is visible in the store before the bytes were verified.
+
+    :param scratch: folder for the file on its way; `None` means that of the operating system.
+    :param limit: bytes at the most.
+    :raises ForeignOutputRefused: the bytes are not those that the index lists; both hashes are in it.
+    :raises IndexUnavailable: the index does not give it, or not whole.
+    :raises DiskFull: there is no room for it.
+    """
+    if file.digest is not None and (size := store.blob_size(file.digest)) is not None:
+        return size
+    with (
+        disk_full_is_said(file.filename),
+        tempfile.NamedTemporaryFile(prefix="wheelyard-fetch-", dir=scratch) as stream,
+    ):
+        size = upstream.download(file, stream, limit)
+        stream.flush()
+        assert file.digest is not None  # noqa: S101  # download() refuses a file without one
+        store.put_blob(Path(stream.name), file.digest)
+    return size
+
+
+def fetch_file(
+    project: str, file: IndexFile, store: Store, upstream: Upstream, *, scratch: Path | None = None
+) -> None:
+    """Bring one file of a lock into the store, by its digest. Safe to repeat, and at the same time.
+
+    Where the store has it already, the index is not asked at all.
+
+    :param project: the project whose page lists it.
+    :param file: its name, and the digest that the lock gives.
+    :param scratch: folder for the file on its way; `None` means that of the operating system.
+    :raises NotFound: the index lists no such file any more.
+    :raises ForeignOutputRefused: the index lists other bytes under that name, or gives other bytes than it lists.
+    :raises IndexUnavailable: the index does not answer.
+    :raises DiskFull: there is no room for it.
+    """
+    if store.blob_size(file.digest) is not None:
+        return
+    listed = upstream.listing(project).find(file.filename)
+    if listed is None:
+        raise NotFound(
+            f"{file.filename} is not on the index any more",
+            expected=f"a file of the project {project} with {file.digest}",
+            do="resolve the requirements again",
+            project=project,
+            filename=file.filename,
+        )
+    check_digest(file.filename, file.digest, listed.digest)
+    fetch_listed(listed, store, upstream, scratch=scratch)

@@ -1,0 +1,216 @@
+"""Refusals: why requirements can't be met, told from the project's page or, failing that, in the resolver's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from wheelyard.errors import InputError, NotFound, WheelyardError
+from wheelyard.toolchains import Toolchain
+from worker.listing import ListedFile, Listing
+
+Wanted = Literal["sdist", "wheel"]
+SHOWN_VERSIONS = 5
+
+_UNMET = re.compile(
+    r"Could not find a version that (?:satisfies the requirement|matches) (?P<requirement>.+?)"
+    r"(?: \(from (?!versions)(?P<asker>[^()]+)\))?(?: \(from versions: .*\))?$"
+)
+_MISSING = re.compile(
+    r"No matching distribution found for (?P<requirement>.+?)(?: \(from (?P<asker>[^()]+)\))?$"
+)
+_CLASH_HEAD = re.compile(r"Cannot install (?P<names>.+) because these package versions have conflicting")
+_CLASH_CAUSE = re.compile(r"^\s+(?P<cause>.+ (?:depends on|requested) .+)$")
+_OUR_FILE = re.compile(r"\s*\(from -r [^)]*\)|(?:,\s*)?-r \S+ \(line \d+\)(?:\s*and\s*|,\s*)?|-r \S+\s*")
+
+
+def _shown(versions: Sequence[Version]) -> str:
+    more = f" and {len(versions) - SHOWN_VERSIONS} older ones" if len(versions) > SHOWN_VERSIONS else ""
+    return ", ".join(str(version) for version in versions[:SHOWN_VERSIONS]) + more
+
+
+def _matching(specifier: SpecifierSet, versions: Sequence[Version]) -> tuple[Version, ...]:
+    """Newest first; pre-releases only where nothing else fits, as pip does it (PEP 440)."""
+    return tuple(sorted(specifier.filter(versions), reverse=True))
+
+
+def explain(
+    requirement: Requirement,
+    listing: Listing,
+    toolchain: Toolchain,
+    wanted: Wanted = "sdist",
+    asker: str = "",
+) -> WheelyardError | None:
+    """Why a requirement can't be met from a project's page, or `None` where the page alone does not say.
+
+    :param listing: the project's whole page.
+    :param wanted: whether it is to be compiled, or is needed to compile something.
+    :param asker: what asked for it; empty where the user did.
+    """
+    name = listing.project
+    because = f", which {asker} needs," if asker else ""
+    versions = listing.versions()
+    if not versions:
+        return NotFound(
+            f"{name}{because} has no file with a SHA-256 on the index",
+            do="use an index that gives hashes, or publish the project to it",
+            project=name,
+        )
+    wanted_text = f"{name}{requirement.specifier}"
+    matching = _matching(requirement.specifier, versions)
+    if not matching:
+        return NotFound(
+            f"no version of {name} fits {wanted_text}{because.rstrip(',')}",
+            expected=f"one of {_shown(_matching(SpecifierSet(), versions))}",
+            project=name,
+        )
+    candidates = [file for version in matching for file in listing.of_version(version) if file.digest]
+    chosen = [file for file in candidates if file.kind == wanted]
+    if wanted == "sdist" and not chosen:
+        return _no_source(name, because, matching, listing, toolchain)
+    sourced = {file.version for file in chosen}
+    usable = [file for file in candidates if file.version in sourced]
+    python = toolchain.python.version
+    if usable and not any(file.fits(python) for file in usable):
+        return _other_python(name, because, usable, listing, toolchain, wanted)
+    if usable and all(file.yanked is not None for file in usable) and not _is_exact(requirement):
+        return InputError(
+            f"every version of {name}{because} that fits {wanted_text} was yanked by its authors",
+            found=_shown(matching),
+            do=f"ask for one of them exactly, such as {name}=={matching[0]}, if you must",
+            project=name,
+        )
+    return None
+
+
+def _is_exact(requirement: Requirement) -> bool:
+    return any(clause.operator in {"==", "==="} for clause in requirement.specifier)
+
+
+def _no_source(
+    name: str, because: str, matching: Sequence[Version], listing: Listing, toolchain: Toolchain
+) -> WheelyardError:
+    having = listing.source_versions()
+    fitting = [version for version in having if _fits(listing, version, toolchain)]
+    shown = _shown(_matching(SpecifierSet(), fitting or having))
+    label = f"{name} {matching[0]}" if len(matching) == 1 else f"no version of {name} that is asked for"
+    return InputError(
+        f"{label}{because} has {'no' if len(matching) == 1 else 'an'} sdist on the index",
+        expected=f"a version that has one: {shown}" if having else "a version that has one; there is none",
+        do=f"ask for {name}=={(fitting or having)[0]}" if having else "publish its sdist to the index",
+        project=name,
+        versions=[str(version) for version in (fitting or having)[:SHOWN_VERSIONS]],
+    )
+
+
+def _fits(listing: Listing, version: Version, toolchain: Toolchain) -> bool:
+    return any(file.fits(toolchain.python.version) for file in listing.of_version(version))
+
+
+def _other_python(
+    name: str,
+    because: str,
+    usable: Sequence[ListedFile],
+    listing: Listing,
+    toolchain: Toolchain,
+    wanted: Wanted,
+) -> WheelyardError:
+    newest = usable[0]
+    having = listing.source_versions() if wanted == "sdist" else listing.versions()
+    fitting = [version for version in having if _fits(listing, version, toolchain)]
+    fitting = list(_matching(SpecifierSet(), fitting))
+    return InputError(
+        f"{name} {newest.version}{because} requires Python {newest.requires_python}; "
+        f"the toolchain {toolchain.name} has {toolchain.python.version}",
+        do=f"ask for {name}=={fitting[0]}, the newest that fits, or take another toolchain"
+        if fitting
+        else "take another toolchain; no version fits this one",
+        project=name,
+        requires_python=newest.requires_python,
+        newest_that_fits=str(fitting[0]) if fitting else "",
+    )
+
+
+def _without_our_file(text: str) -> str:
+    return " ".join(_OUR_FILE.sub(" ", text).split()).strip(" ,")
+
+
+def read_refusal(
+    lines: Sequence[str],
+    listing_of: Callable[[str], Listing],
+    toolchain: Toolchain,
+    wanted: Wanted,
+    subject: str,
+) -> WheelyardError:
+    """The error that a resolver's output means.
+
+    :param lines: the end of its output.
+    :param listing_of: gives a project's whole page; may raise `NotFound`.
+    :param wanted: whether the requirements are to be compiled, or are needed to compile something.
+    :param subject: what was resolved, for the message.
+    """
+    clash = _read_clash(lines, subject)
+    if clash is not None:
+        return clash
+    for line in reversed(lines):
+        found = _UNMET.search(line) or _MISSING.search(line)
+        if found is None:
+            continue
+        try:
+            requirement = Requirement(_without_our_file(found["requirement"]))
+        except InvalidRequirement:
+            continue
+        asker = _without_our_file(found["asker"] or "").partition("->")[0].strip()
+        try:
+            told = explain(requirement, listing_of(requirement.name), toolchain, wanted, asker)
+        except NotFound as error:
+            told = NotFound(
+                error.failed + (f"; {asker} needs it" if asker else ""), do=error.do, project=requirement.name
+            )
+        return told or _unusable(requirement, toolchain, wanted, asker, lines)
+    return InputError(
+        f"{subject} can't be resolved",
+        found="\n".join(lines[-8:]) or "the resolver said nothing",
+        do="the whole output stands in the log",
+    )
+
+
+def _unusable(
+    requirement: Requirement, toolchain: Toolchain, wanted: Wanted, asker: str, lines: Sequence[str]
+) -> WheelyardError:
+    because = f", which {asker} needs," if asker else ""
+    if wanted == "wheel":
+        return InputError(
+            f"{requirement}{because} has no wheel for the toolchain {toolchain.name}",
+            expected=f"a wheel for {toolchain.python.tag} that runs on {toolchain.policy}",
+            do="build requirements can't be compiled from source yet; ask for a version of the project that needs "
+            "others, or publish that wheel to the index",
+            project=requirement.name,
+        )
+    return InputError(
+        f"no version of {requirement}{because} can be used by the toolchain {toolchain.name}",
+        found="\n".join(line.strip() for line in lines if "ERROR" in line or "Ignored" in line)[-1000:],
+        project=requirement.name,
+    )
+
+
+def _read_clash(lines: Sequence[str], subject: str) -> WheelyardError | None:
+    head = next((found for line in lines if (found := _CLASH_HEAD.search(line))), None)
+    if head is None:
+        return None
+    causes = list(
+        dict.fromkeys(
+            _without_our_file(found["cause"]) for line in lines if (found := _CLASH_CAUSE.match(line))
+        )
+    )
+    return InputError(
+        f"the requirements contradict each other: no versions fit {subject}",
+        found="; ".join(causes) or head["names"],
+        do="loosen one of them",
+        causes=causes,
+    )

@@ -1,0 +1,232 @@
+"""The upstream index: one project's page, one file's bytes, and a clear error where it does not answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import IO, TypeVar
+
+import requests
+import stamina
+import urllib3
+from packaging.utils import canonicalize_name
+from pypi_simple import DistributionPackage, NoSuchProjectError, PyPISimple
+from pypi_simple.errors import UnsupportedContentTypeError, UnsupportedRepoVersionError
+
+from wheelyard.digests import CHUNK, Digest, DigestingWriter
+from wheelyard.errors import ForeignOutputRefused, IndexUnavailable, NotFound
+from worker.listing import ListedFile, Listing, read_filename
+from worker.pip_index import PipIndex
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 30.0
+MAX_METADATA_BYTES = 8 << 20
+
+Answer = TypeVar("Answer")
+
+
+class _CutShortError(Exception):
+    """Fewer bytes came than the index had promised."""
+
+
+class Upstream:
+    """Reads one index (PEP 503, 691, 658). Safe to use from any number of threads.
+
+    :param index: its address and the way to it.
+    :param attempts: tries of one request before the index counts as unreachable.
+    :param patience: seconds within which a new try may begin.
+    :param download_seconds: time that one file may take.
+    """
+
+    def __init__(
+        self, index: PipIndex, *, attempts: int = 5, patience: float = 45.0, download_seconds: float = 1800.0
+    ) -> None:
+        self.index = index
+        self._attempts = attempts
+        self._patience = patience
+        self._download_seconds = download_seconds
+
+    def _client(self) -> PyPISimple:
+        # A session each time: requests does not promise that one can be shared by threads.
+        session = requests.Session()
+        session.verify = self.index.ca_bundle or True
+        session.cert = self.index.client_certificate or None
+        if self.index.proxy:
+            session.proxies = {"http": self.index.proxy, "https": self.index.proxy}
+        return PyPISimple(self.index.url, session=session)
+
+    def _ask(self, what: str, question: Callable[[PyPISimple], Answer]) -> Answer:
+        """Ask with retries; what the index did not answer becomes `IndexUnavailable`."""
+        try:
+            for attempt in stamina.retry_context(
+                on=_is_passing, attempts=self._attempts, timeout=self._patience, wait_max=8.0
+            ):
+                with attempt, self._client() as client:
+                    return question(client)
+        except requests.HTTPError as error:
+            raise IndexUnavailable(
+                f"the index {self.index.shown} refused to give {what}",
+                found=f"HTTP status {error.response.status_code}",
+                do="try again later, or check the address and the account in pip's index-url",
+            ) from error
+        except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
+            raise IndexUnavailable(
+                f"the index {self.index.shown} gave no project page for {what}",
+                expected="a simple index (PEP 503 or 691)",
+                found=str(error)[:200],
+                do="check pip's index-url or WHEELYARD_INDEX_URL",
+            ) from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, _CutShortError) as error:
+            if not _is_passing(error):
+                raise
+            raise IndexUnavailable(
+                f"the index {self.index.shown} could not be reached for {what}",
+                found=_reason(error),
+                do="check the network and the proxy, then try again",
+            ) from error
+        raise AssertionError("stamina ends with an answer or an error")
+
+    def listing(self, project: str) -> Listing:
+        """The page of one project.
+
+        :raises NotFound: the index answers that there is no such project.
+        :raises IndexUnavailable: it does not answer, or with something else than a page.
+        """
+        name = canonicalize_name(project)
+        try:
+            page = self._ask(
+                name, lambda client: client.get_project_page(name, timeout=(CONNECT_SECONDS, READ_SECONDS))
+            )
+        except NoSuchProjectError as error:
+            raise NotFound(
+                f"there is no project {name} on the index {self.index.shown}",
+                do="check the spelling, or publish it to that index",
+                project=name,
+            ) from error
+        return Listing(project=name, files=tuple(_listed(name, package) for package in page.packages))
+
+    def metadata(self, file: ListedFile) -> bytes:
+        """The core metadata of one file (PEP 658), checked against the index's hash where it gives one.
+
+        :raises ForeignOutputRefused: it hashes to something else.
+        :raises IndexUnavailable: it can't be had.
+        """
+
+        def question(client: PyPISimple) -> bytes:
+            with client.s.get(
+                f"{file.url}.metadata", stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)
+            ) as response:
+                response.raise_for_status()
+                body = b""
+                for chunk in response.iter_content(CHUNK):
+                    body += chunk
+                    if len(body) > MAX_METADATA_BYTES:
+                        raise ForeignOutputRefused(
+                            f"the metadata of {file.filename} is too long",
+                            expected=f"at most {MAX_METADATA_BYTES} bytes",
+                        )
+                return body
+
+        body = self._ask(f"the metadata of {file.filename}", question)
+        if file.metadata is not None:
+            check_digest(f"the metadata of {file.filename}", file.metadata, Digest.of(body))
+        return body
+
+    def download(self, file: ListedFile, target: IO[bytes], limit: int) -> int:
+        """Write one file's bytes, checked against the index's hash, and give their number.
+
+        :param target: a seekable stream; after an error it holds rubbish.
+        :param limit: bytes at the most.
+        :raises ForeignOutputRefused: they hash to something else, or are too many.
+        :raises IndexUnavailable: they can't be had, or not whole.
+        """
+        if file.digest is None:
+            raise ForeignOutputRefused(
+                f"{file.filename} can't be verified", expected="a SHA-256 on the index's page", found="none"
+            )
+
+        def question(client: PyPISimple) -> DigestingWriter:
+            target.seek(0)
+            target.truncate()
+            writer = DigestingWriter(target)
+            until = time.monotonic() + self._download_seconds
+            with client.s.get(
+                file.url,
+                stream=True,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                headers={"Accept-Encoding": "identity"},
+            ) as response:
+                response.raise_for_status()
+                # Servers that send a .tar.gz as "gzip-encoded" must not have it unpacked on the way.
+                for chunk in response.raw.stream(CHUNK, decode_content=False):
+                    writer.write(chunk)
+                    if writer.size > limit:
+                        raise ForeignOutputRefused(
+                            f"{file.filename} is too large", expected=f"at most {limit} bytes"
+                        )
+                    if time.monotonic() > until:
+                        raise _CutShortError(f"it took longer than {self._download_seconds:.0f} s")
+            if file.size is not None and writer.size < file.size:
+                raise _CutShortError(f"{writer.size} of {file.size} bytes came")
+            return writer
+
+        writer = self._ask(file.filename, question)
+        check_digest(file.filename, file.digest, writer.digest)
+        return writer.size
+
+
+def check_digest(name: str, expected: Digest, found: Digest | None) -> None:
+    """Refuse bytes that are not what the index says.
+
+    :raises ForeignOutputRefused: the digests differ; both are in it.
+    """
+    if expected != found:
+        raise ForeignOutputRefused(
+            f"{name} is not the file that the index lists",
+            expected=str(expected),
+            found=str(found or "no SHA-256"),
+            do="do not use it; try again, and tell the index's owners if it stays so",
+            filename=name,
+        )
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether another try may help."""
+    if isinstance(error, requests.HTTPError):
+        return error.response.status_code >= 500 or error.response.status_code in {408, 429}
+    return isinstance(
+        error,
+        requests.ConnectionError
+        | requests.Timeout
+        | requests.exceptions.ChunkedEncodingError
+        | requests.exceptions.ContentDecodingError
+        | urllib3.exceptions.HTTPError
+        | _CutShortError,
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in its own words; urllib3 wraps it in several layers of its own names."""
+    inner: BaseException = error
+    while (cause := inner.__cause__ or inner.__context__) is not None:
+        inner = cause
+    return (str(inner) or type(inner).__name__)[:200]
+
+
+def _listed(project: str, package: DistributionPackage) -> ListedFile:
+    kind, version = read_filename(project, package.filename)
+    metadata = (package.metadata_digests or {}).get("sha256")
+    digest = package.digests.get("sha256")
+    return ListedFile(
+        filename=package.filename,
+        url=package.url,
+        digest=Digest.parse(digest.lower()) if digest else None,
+        kind=kind,
+        version=version,
+        requires_python=package.requires_python or "",
+        yanked=(package.yanked_reason or "") if package.is_yanked else None,
+        has_metadata=bool(package.has_metadata),
+        metadata=Digest.parse(metadata.lower()) if metadata else None,
+        size=package.size,
+        uploaded=package.upload_time.isoformat() if package.upload_time else "",
+    )

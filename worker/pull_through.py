@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -227,15 +228,21 @@ class PullThrough:
         if not _HOST.fullmatch(host):
             raise NotFound("there is no such page")
         listing = self._viewed(request)
-        releases: dict[str, list[dict[str, Any]]] = {str(version): [] for version in listing.versions()}
+        entries: dict[Version, list[dict[str, Any]]] = {}
+        spellings: dict[str, Version] = {}
         for file in listing.files:
-            releases[str(file.version)].append(
+            if file.version is None or file.digest is None:
+                continue
+            # 69.3 and 69.3.0 are one version with two spellings, and pip-tools may ask by either.
+            spellings[str(file.version)] = file.version
+            entries.setdefault(file.version, []).append(
                 {
                     "url": f"http://{host}/files/{listing.project}/{file.filename}",
-                    "digests": {"sha256": file.digest.hex if file.digest else ""},
+                    "digests": {"sha256": file.digest.hex},
                     "packagetype": "bdist_wheel" if file.kind == "wheel" else "sdist",
                 }
             )
+        releases = {spelling: entries[version] for spelling, version in spellings.items()}
         return JSONResponse({"info": {"name": listing.project}, "releases": releases})
 
     def _file(self, request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import tempfile
 from collections import deque
@@ -54,10 +55,14 @@ _ENVIRONMENT = {
 }
 
 _PIP_COMPILE = (
-    *("-m", "piptools", "compile", "--no-config", "--resolver", "backtracking", "--generate-hashes"),
+    *("-m", "piptools", "compile", "-v", "--no-config", "--resolver", "backtracking", "--generate-hashes"),
     *("--allow-unsafe", "--strip-extras", "--newline", "lf", "--no-header", "--cache-dir", "/tmp/pip-tools"),  # noqa: S108
     *("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links", "--no-emit-options"),
 )
+
+
+# pip-tools prints the whole lock at the end, and the address of the door, which only exists in there.
+_NOISE = re.compile(r"^\s*$|--hash=sha256:|^\s*#|^\S+==\S.* \\$|^\s*(?:Using|Looking in) indexes|^\s*http://127\.0\.0\.1")
 
 
 def _ignore(_: Any) -> None:
@@ -202,8 +207,9 @@ class Resolver:
         lines: deque[str] = deque(maxlen=KEPT_LINES)
 
         def hear(line: str) -> None:
-            lines.append(line)
-            self.report(line)
+            if not _NOISE.search(line):
+                lines.append(line)
+                self.report(line)
 
         command = [TOOLS_PYTHON, "/in/job/socket_door.py", f"/in/door/{SOCKET_NAME}", TOOLS_PYTHON, *argv]
         seconds = self.settings.resolve_timeout

@@ -1,9 +1,9 @@
-"""What an image is asked to be: its wheels, base, application and the way it runs, and the key of all that."""
+"""What an image is asked to be: its wheels, base, application, the way it runs, and the key of all that."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -146,8 +146,8 @@ def _check_user(user: str, allow_root: bool) -> None:
         )
 
 
-def _check_arguments(role: str, arguments: tuple[str, ...]) -> None:
-    if isinstance(arguments, str) or not all(isinstance(word, str) for word in arguments):
+def _check_arguments(role: str, arguments: Sequence[str]) -> None:
+    if isinstance(arguments, str):
         raise InputError(
             f"the {role} must be a list",
             expected='a list of words, for instance ["python3", "main.py"]',

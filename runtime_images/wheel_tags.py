@@ -21,8 +21,8 @@ def accepted_tags(python_tag: str, policy: str) -> frozenset[Tag]:
     """Every tag that a wheel may have to run on a CPython under a platform policy (PEP 425, 600, 656).
 
     :param python_tag: for instance `cp311`.
-    :param policy: for instance `manylinux_2_36_x86_64`; older ones of the same kind are accepted too, and so is
-        `linux_x86_64`, which the toolchain's own build front end writes.
+    :param policy: for instance `manylinux_2_36_x86_64`; older ones of the same kind are accepted too, and
+        so is `linux_x86_64`, which the toolchain's own build front end writes.
     :raises InputError: one of them is not such a tag.
     """
     match = _POLICY.fullmatch(policy)
@@ -51,7 +51,7 @@ def accepted_tags(python_tag: str, policy: str) -> frozenset[Tag]:
 def refuse_foreign_wheel(pin: WheelPin, python_tag: str, policy: str) -> None:
     """Check that a wheel is what its pin says and runs where the image will.
 
-    :raises InputError: its file name is none, names another project or version, or is for another Python or platform.
+    :raises InputError: its file name is none, or names another project, version, Python or platform.
     """
     try:
         name, version, _, tags = parse_wheel_filename(pin.filename)

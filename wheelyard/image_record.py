@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 from wheelyard.digests import Digest
 from wheelyard.errors import StoreUnavailable
-from wheelyard.oci import Image, Layer
+from wheelyard.oci import BlobOpener, Image, Layer
 from wheelyard.store.contract import Store
 
 
@@ -155,27 +155,32 @@ def load_record(store: Store, key: str) -> ImageRecord | None:
     return None if body is None else ImageRecord.from_document(json.loads(body))
 
 
+def blob_opener(store: Store) -> BlobOpener:
+    """How archives and layouts open the layers of an image that is in a store.
+
+    :returns: a function that raises `StoreUnavailable` where the store has lost a blob.
+    """
+
+    def opener(digest: Digest) -> BinaryIO:
+        stream = store.open_blob(digest)
+        if stream is None:
+            raise StoreUnavailable(
+                "a part of an image is not in the store",
+                expected=f"a blob {digest}",
+                found="nothing",
+                do="restore the bucket from its backup, or delete the record and make the image again",
+                digest=str(digest),
+            )
+        return stream
+
+    return opener
+
+
 def load_image(store: Store, record: ImageRecord) -> Image:
     """An image's two documents from the store, as archives and registries need them.
 
     :raises StoreUnavailable: the store does not answer, or lost a document that a record names.
     """
-    return Image(
-        config=_read_blob(store, record.image_id, "config"),
-        manifest=_read_blob(store, record.manifest_digest, "manifest"),
-        layers=record.layers,
-    )
-
-
-def _read_blob(store: Store, digest: Digest, role: str) -> bytes:
-    stream = store.open_blob(digest)
-    if stream is None:
-        raise StoreUnavailable(
-            f"an image's {role} is not in the store",
-            expected=f"a blob {digest}",
-            found="nothing",
-            do="ask for the image again; it is assembled anew",
-            digest=str(digest),
-        )
-    with stream:
-        return stream.read()
+    opener = blob_opener(store)
+    with opener(record.image_id) as config, opener(record.manifest_digest) as manifest:
+        return Image(config=config.read(), manifest=manifest.read(), layers=record.layers)

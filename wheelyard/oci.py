@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from wheelyard.digests import Digest, DigestingWriter, canonical_json
+from wheelyard.errors import InputError, StoreUnavailable
 
 MEDIA_CONFIG = "application/vnd.oci.image.config.v1+json"
 MEDIA_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MEDIA_INDEX = "application/vnd.oci.image.index.v1+json"
 MEDIA_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+REF_NAME = "org.opencontainers.image.ref.name"
 EPOCH = "1970-01-01T00:00:00Z"
 
 BlobOpener = Callable[[Digest], BinaryIO]
@@ -69,8 +74,8 @@ def compress_layer(tar: IO[bytes], target: IO[bytes], title: str, level: int = 6
     :param level: zlib's, 1 (fast) to 9 (small).
     """
     compressed = DigestingWriter(target)
-    with gzip.GzipFile(filename="", mode="wb", fileobj=compressed, compresslevel=level, mtime=0) as packer:  # type: ignore[call-overload]
-        plain = DigestingWriter(packer)
+    with gzip.GzipFile(filename="", mode="wb", fileobj=compressed, compresslevel=level, mtime=0) as packer:
+        plain = DigestingWriter(cast("IO[bytes]", packer))
         while chunk := tar.read(1 << 20):
             plain.write(chunk)
     return Layer(
@@ -142,11 +147,37 @@ def make_image(layers: Sequence[Layer], runtime: Runtime, architecture: str = "a
             "mediaType": MEDIA_MANIFEST,
             "config": {"mediaType": MEDIA_CONFIG, "digest": str(Digest.of(config)), "size": len(config)},
             "layers": [
-                {"mediaType": MEDIA_LAYER, "digest": str(layer.digest), "size": layer.size} for layer in layers
+                {"mediaType": MEDIA_LAYER, "digest": str(layer.digest), "size": layer.size}
+                for layer in layers
             ],
         }
     )
     return Image(config=config, manifest=manifest, layers=tuple(layers))
+
+
+class _CheckedBlob:
+    """A layer's bytes on their way out: hashed, and refused at their end where they are other ones."""
+
+    def __init__(self, layer: Layer, stream: BinaryIO) -> None:
+        self._layer = layer
+        self._stream = stream
+        self._hash = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._stream.read(size)
+        self._hash.update(chunk)
+        return chunk
+
+    def check(self) -> None:
+        found = self._hash.hexdigest()
+        if found != self._layer.digest.hex or self._stream.read(1):
+            raise StoreUnavailable(
+                f"the stored bytes of the layer {self._layer.title!r} are not the ones that the image names",
+                expected=str(self._layer.digest),
+                found=f"sha256:{found}, or more bytes than {self._layer.size}",
+                do="check the store's disk, delete that blob, and ask for the image again",
+                digest=str(self._layer.digest),
+            )
 
 
 def _add(tar: tarfile.TarFile, name: str, size: int, stream: IO[bytes]) -> None:
@@ -155,49 +186,110 @@ def _add(tar: tarfile.TarFile, name: str, size: int, stream: IO[bytes]) -> None:
     tar.addfile(member, stream)
 
 
-def write_docker_archive(target: IO[bytes], image: Image, open_blob: BlobOpener, tags: Sequence[str] = ()) -> None:
+def write_docker_archive(
+    target: IO[bytes], image: Image, open_blob: BlobOpener, tags: Sequence[str] = ()
+) -> None:
     """Write what `docker load` and `podman load` read: manifest.json, the config, and each layer once.
 
     :param target: any writable stream; it is not seeked.
     :param open_blob: opens a layer's compressed bytes.
     :param tags: `NAME:TAG` that the image gets when it is loaded.
+    :raises StoreUnavailable: a layer's bytes are not the ones that the image names; the archive is broken.
     """
     config_name = f"{image.id.hex}.json"
     layer_names = [f"{layer.digest.hex}.tar.gz" for layer in image.layers]
     index = [{"Config": config_name, "RepoTags": list(tags) or None, "Layers": layer_names}]
     with tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT) as tar:
-        for document, name in ((json.dumps(index).encode(), "manifest.json"), (image.config, config_name)):
+        for document, name in ((canonical_json(index), "manifest.json"), (image.config, config_name)):
             _add(tar, name, len(document), io.BytesIO(document))
-        written: set[str] = set()
-        for layer, name in zip(image.layers, layer_names, strict=True):
-            if name not in written:
-                written.add(name)
-                with open_blob(layer.digest) as stream:
-                    _add(tar, name, layer.size, stream)
+        for layer in {layer.digest: layer for layer in image.layers}.values():
+            with open_blob(layer.digest) as stream:
+                checked = _CheckedBlob(layer, stream)
+                try:
+                    _add(tar, f"{layer.digest.hex}.tar.gz", layer.size, cast("IO[bytes]", checked))
+                except OSError as error:
+                    # tarfile says so of a stream that ends too early; a full disk has another number.
+                    if error.errno is not None:
+                        raise
+                checked.check()
 
 
 def write_oci_layout(folder: Path, image: Image, open_blob: BlobOpener, tag: str = "") -> None:
-    """Write an OCI image layout (image-spec 1.1); blobs that are there with their size are left alone.
+    """Write an OCI image layout (image-spec 1.1), or add to one; may be repeated.
+
+    Blobs that are there with their size are left alone, and so are the other images of a layout.
 
     :param folder: made where it is missing.
-    :param tag: becomes the annotation `org.opencontainers.image.ref.name`.
+    :param open_blob: opens a layer's compressed bytes.
+    :param tag: becomes the annotation `org.opencontainers.image.ref.name`, and is taken from another image.
+    :raises InputError: the folder holds other things and is no layout.
+    :raises StoreUnavailable: a layer's bytes are not the ones that the image names.
     """
+    others = _other_images(folder, image, tag)
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
     for document in (image.config, image.manifest):
-        (blobs / Digest.of(document).hex).write_bytes(document)
+        _write_whole(blobs / Digest.of(document).hex, document)
     for layer in image.layers:
         place = blobs / layer.digest.hex
         if place.is_file() and place.stat().st_size == layer.size:
             continue
-        part = place.with_suffix(".part")
-        with open_blob(layer.digest) as source, part.open("wb") as out:
-            while chunk := source.read(1 << 20):
+        with open_blob(layer.digest) as stream, _whole_file(place) as out:
+            checked = _CheckedBlob(layer, stream)
+            remaining = layer.size
+            while remaining and (chunk := checked.read(min(1 << 20, remaining))):
                 out.write(chunk)
-        part.rename(place)
-    entry: dict[str, Any] = {"mediaType": MEDIA_MANIFEST, "digest": str(image.digest), "size": len(image.manifest)}
+                remaining -= len(chunk)
+            checked.check()
+    entry: dict[str, Any] = {
+        "mediaType": MEDIA_MANIFEST,
+        "digest": str(image.digest),
+        "size": len(image.manifest),
+    }
     if tag:
-        entry["annotations"] = {"org.opencontainers.image.ref.name": tag}
-    index = {"schemaVersion": 2, "mediaType": MEDIA_INDEX, "manifests": [entry]}
-    (folder / "index.json").write_bytes(canonical_json(index))
-    (folder / "oci-layout").write_bytes(canonical_json({"imageLayoutVersion": "1.0.0"}))
+        entry["annotations"] = {REF_NAME: tag}
+    index = {"schemaVersion": 2, "mediaType": MEDIA_INDEX, "manifests": [*others, entry]}
+    _write_whole(folder / "oci-layout", canonical_json({"imageLayoutVersion": "1.0.0"}))
+    _write_whole(folder / "index.json", canonical_json(index))
+
+
+def _other_images(folder: Path, image: Image, tag: str) -> list[dict[str, Any]]:
+    """Entries of a layout's index that stay when this image comes."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return []
+    try:
+        index = json.loads((folder / "index.json").read_bytes())
+        entries = list(index["manifests"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"the folder {folder} is not empty and is no OCI image layout",
+            expected="an empty folder, a new one, or a layout with an index.json",
+            found=str(error)[:200],
+            do="name another folder",
+        ) from error
+    return [
+        entry
+        for entry in entries
+        if entry.get("digest") != str(image.digest)
+        and (not tag or entry.get("annotations", {}).get(REF_NAME) != tag)
+    ]
+
+
+@contextmanager
+def _whole_file(place: Path) -> Iterator[IO[bytes]]:
+    """A file that is in its place only when it is whole."""
+    with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".part-", delete=False) as out:
+        part = Path(out.name)
+        try:
+            yield out
+            out.flush()
+            part.chmod(0o644)
+            part.replace(place)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def _write_whole(place: Path, body: bytes) -> None:
+    with _whole_file(place) as out:
+        out.write(body)

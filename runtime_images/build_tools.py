@@ -1,0 +1,62 @@
+"""The tools that a runtime image must do without, looked for path by path in its layers."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable
+
+from runtime_images.layer_contents import Entry
+
+TOOLS: dict[str, re.Pattern[str]] = {
+    tool: re.compile(pattern)
+    for tool, pattern in {
+        "gcc": r"(.*-)?gcc(-\d+)?",
+        "g++": r"(.*-)?g\+\+(-\d+)?",
+        "cc": r"cc|c\+\+|c[89]9(-gcc)?",
+        "clang": r"clang(\+\+)?(-\d+)?",
+        "gfortran": r"(.*-)?gfortran(-\d+)?",
+        "as": r"(.*-)?as",
+        "ld": r"(.*-)?ld(\.(bfd|gold|lld|mold))?",
+        "make": r"g?make",
+        "cmake": r"cmake",
+        "ninja": r"ninja(-build)?",
+        "git": r"git(-.*)?",
+        "pip": r"pip(\d(\.\d+)?)?",
+        "dpkg": r"dpkg(-.*)?",
+        "apt": r"apt(-.*)?",
+        "rpm": r"rpm|dnf|yum|microdnf",
+        "apk": r"apk",
+        "sh": r"sh|dash|ash|ksh|zsh",
+        "bash": r"r?bash",
+        "busybox": r"busybox|toybox",
+        "perl": r"perl(5.*)?",
+        "curl": r"curl",
+        "wget": r"wget",
+    }.items()
+}
+"""Name for people to the file names of its programs."""
+
+_PIP_PACKAGE = re.compile(r"(.*/)?(pip/__init__\.pyc?|pip-[^/]*\.whl)")
+
+
+def find_tools(items: Iterable[tuple[str, Entry]]) -> dict[str, tuple[str, ...]]:
+    """Where each tool lies: programs by name, pip as a package too; a tool that is nowhere has no entry.
+
+    :param items: every path of an image and what is there.
+    """
+    found: dict[str, list[str]] = {}
+    for path, entry in items:
+        name = posixpath.basename(path)
+        if entry.kind == "link" or (entry.kind == "file" and entry.mode & 0o111):
+            for tool, pattern in TOOLS.items():
+                if pattern.fullmatch(name):
+                    found.setdefault(tool, []).append(f"/{path}")
+        if entry.kind == "file" and _PIP_PACKAGE.fullmatch(path):
+            found.setdefault("pip", []).append(f"/{path}")
+    return {tool: tuple(sorted(paths)) for tool, paths in sorted(found.items())}
+
+
+def find_setuid(items: Iterable[tuple[str, Entry]]) -> tuple[str, ...]:
+    """Files that run with their owner's or group's rights."""
+    return tuple(sorted(f"/{path}" for path, entry in items if entry.kind == "file" and entry.mode & 0o6000))

@@ -1,0 +1,105 @@
+"""The files of an image as its layers lie on each other: links followed, owners known, clashes refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runtime_images.layer_contents import Entry, LayerContents
+from wheelyard.errors import InputError
+
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
+_MAX_STEPS = 400
+
+
+class FileTree:
+    """The paths of several layers, the upper ones over the lower ones (OCI image layer specification)."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._owners: dict[str, str] = {}
+
+    def lay(self, contents: LayerContents) -> None:
+        """Lay a layer on top as a container engine would: what it holds wins, its whiteouts delete."""
+        for path, entry in contents.entries.items():
+            folder, _, name = path.rpartition("/")
+            if name == _OPAQUE:
+                self._remove_below(folder, keep=contents)
+            elif name.startswith(_WHITEOUT):
+                victim = f"{folder}/{name.removeprefix(_WHITEOUT)}".lstrip("/")
+                self._entries.pop(victim, None)
+                self._remove_below(victim, keep=contents)
+            else:
+                self._entries[path] = entry
+
+    def add(self, contents: LayerContents, owner: str) -> None:
+        """Add a layer that must not change anything below it.
+
+        :param owner: whose files these are, for messages: `opencv-python 4.12.0.88`.
+        :raises InputError: a path is there already and is not the very same; the message names both owners.
+        """
+        for path, entry in contents.entries.items():
+            there = self._entries.get(path)
+            if there is not None and not entry.same_as(there):
+                raise InputError(
+                    f"{self._owners[path]} and {owner} both bring /{path}, and not the same",
+                    expected="each file from one place",
+                    do="leave one of the two out of the image",
+                    path=path,
+                    owners=[self._owners[path], owner],
+                )
+            if there is None:
+                self._entries[path] = entry
+                self._owners[path] = owner
+
+    def get(self, path: str) -> Entry | None:
+        """What lies at a path itself, no link followed."""
+        return self._entries.get(path)
+
+    def owner(self, path: str) -> str:
+        """Who brought a path; empty where nobody did."""
+        return self._owners.get(path, "")
+
+    def items(self) -> Iterator[tuple[str, Entry]]:
+        """Every path and what is there."""
+        return iter(self._entries.items())
+
+    def resolve(self, path: str) -> str | None:
+        """The real path of a file or folder, or `None` where it leads nowhere.
+
+        :param path: absolute in the image; a slash at its start and `..` are allowed.
+        """
+        trail = self.trail(path)
+        return trail[-1] if trail else None
+
+    def trail(self, path: str) -> list[str]:
+        """Every link that is followed on the way to a path, in order, and the real path at its end.
+
+        Empty where it leads nowhere.
+        """
+        done: list[str] = []
+        ahead = path.split("/")
+        links: list[str] = []
+        for _ in range(_MAX_STEPS):
+            if not ahead:
+                real = "/".join(done)
+                return [*links, real] if not real or real in self._entries else []
+            part, *ahead = ahead
+            if part == "..":
+                done = done[:-1]
+            elif part not in ("", "."):
+                here = "/".join([*done, part])
+                entry = self._entries.get(here)
+                if entry is None or entry.kind != "link":
+                    done.append(part)
+                    continue
+                links.append(here)
+                if entry.target.startswith("/"):
+                    done = []
+                ahead = [*entry.target.split("/"), *ahead]
+        return []
+
+    def _remove_below(self, folder: str, keep: LayerContents) -> None:
+        for path in [path for path in self._entries if path.startswith(folder + "/")]:
+            if path not in keep.entries:
+                del self._entries[path]

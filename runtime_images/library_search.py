@@ -1,0 +1,126 @@
+"""Where the dynamic loader finds each library that an image's wheels need, and which ones it would not."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runtime_images.elf_needs import ElfNeeds, expand_run_path
+from runtime_images.file_tree import FileTree
+from runtime_images.layer_contents import LayerContents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One layer whose needs are looked at.
+
+    :param owner: title of the wheel, for people.
+    :param contents: what it holds.
+    """
+
+    owner: str
+    contents: LayerContents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Need:
+    """One NEEDED entry of one file, and what meets it.
+
+    :param owner: title of the wheel that holds the file.
+    :param path: of the file in the image, without a slash at its start.
+    :param soname: the library that it names.
+    :param met_by: owner of the file that the loader takes: a layer's title; empty where there is none.
+    """
+
+    owner: str
+    path: str
+    soname: str
+    met_by: str
+
+
+def default_folders(machine: str) -> tuple[str, ...]:
+    """Folders that Debian's loader searches without a cache or a variable (ld.so(8)).
+
+    :param machine: `x86_64` or `aarch64`.
+    """
+    triplet = f"{machine}-linux-gnu"
+    return (f"lib/{triplet}", f"usr/lib/{triplet}", "lib", "usr/lib")
+
+
+def find_in_default_folders(tree: FileTree, soname: str, machine: str) -> str | None:
+    """Path by which the loader finds a library with no run path and no cache, or `None`.
+
+    There it goes by the file's name; the SONAME inside is not looked at.
+    """
+    for folder in default_folders(machine):
+        path = f"{folder}/{soname}"
+        real = tree.resolve(path)
+        entry = tree.get(real) if real is not None else None
+        if entry is not None and entry.kind == "file":
+            return path
+    return None
+
+
+def find_by_run_path(tree: FileTree, path: str, needs: ElfNeeds, soname: str) -> str | None:
+    """Path by which the loader finds a library in the run path of the file that needs it, or `None`.
+
+    :param path: of that file, real.
+    :param soname: the library; one with a slash is taken as a path.
+    """
+    tokens = {"LIB": f"lib/{needs.machine}-linux-gnu"}
+    folders = expand_run_path(needs, posixpath.dirname(path), tokens)
+    candidates = [soname] if "/" in soname else [f"{folder}/{soname}" for folder in folders]
+    for candidate in candidates:
+        real = tree.resolve(candidate)
+        entry = tree.get(real) if real is not None else None
+        if entry is not None and entry.kind == "file":
+            return real
+    return None
+
+
+def find_needs(tree: FileTree, parts: Sequence[Part], machine: str) -> tuple[Need, ...]:
+    """Every NEEDED entry of every part's ELF files for this machine, sorted, with what meets it.
+
+    A library that lies in a wheel without being in any run path counts as met: such packages load it
+    themselves before the file that needs it. ELF files for other machines or C libraries (test material,
+    plugins for other systems) never run here and are passed over.
+
+    :param tree: base and all parts.
+    :param machine: `x86_64` or `aarch64`.
+    """
+    brought = _brought_sonames(parts, machine)
+    needs = []
+    for part in parts:
+        for path, elf in part.contents.elves.items():
+            if elf.machine != machine or elf.for_other_libc:
+                continue
+            for soname in elf.needed:
+                met_by = _met_by(tree, brought, part.owner, path, elf, soname)
+                needs.append(Need(owner=part.owner, path=path, soname=soname, met_by=met_by))
+    return tuple(sorted(needs))
+
+
+def _brought_sonames(parts: Sequence[Part], machine: str) -> dict[str, list[str]]:
+    brought: dict[str, list[str]] = defaultdict(list)
+    for part in parts:
+        for path, elf in part.contents.elves.items():
+            if elf.machine == machine:
+                for name in {posixpath.basename(path), elf.soname} - {""}:
+                    brought[name].append(part.owner)
+    return brought
+
+
+def _met_by(
+    tree: FileTree, brought: dict[str, list[str]], owner: str, path: str, elf: ElfNeeds, soname: str
+) -> str:
+    found = find_by_run_path(tree, path, elf, soname)
+    if found is not None:
+        return tree.owner(found)
+    default = find_in_default_folders(tree, soname, elf.machine)
+    if default is not None:
+        real = tree.resolve(default)
+        return tree.owner(real) if real is not None else ""
+    owners = brought.get(soname, [])
+    return owner if owner in owners else (owners[0] if owners else "")

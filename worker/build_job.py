@@ -1,0 +1,130 @@
+"""The work of a build job: resolve, fetch, keys, a wheel job for each miss, and the answer when all have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from wheelyard.errors import BuildFailed, InfrastructureError, WheelyardError, from_document
+from wheelyard.jobs.states import Job, Kind, State
+from wheelyard.requests import BuildRequest
+from wheelyard.wheel_record import WheelRecord
+from worker.context import Services, Work
+from worker.outcome import Done, Outcome, Parked
+from worker.pip_index import configured_index
+from worker.planner import Node, Planner, find_record, keep_lock
+from worker.toolchain_job import ReadyToolchain, ready_toolchain, submit_toolchain
+from worker.upstream import Upstream
+
+
+def make_build(work: Work) -> Outcome:
+    """One claim's worth of a build: the first plans it, each later one starts a round or answers."""
+    services, spec = work.services, work.claim.job.spec
+    request = BuildRequest.from_document(spec)
+    refuse_failed(services, work.claim.job.children)
+    if "nodes" not in spec:
+        image = services.catalogue.toolchain_image(request.toolchain)
+        if image is None:
+            return Parked(children=(submit_toolchain(services, request.toolchain),), spec=spec)
+        spec = {**spec, **plan(work, request, ready_toolchain(services, request.toolchain, image))}
+    nodes = [Node(**node) for node in spec["nodes"]]
+    waiting = [node for node in nodes if not node.hit and not node.job]
+    if waiting:
+        level = min(node.level for node in waiting)
+        nodes = [
+            submit_node(work, spec, nodes, node) if node in waiting and node.level == level else node
+            for node in nodes
+        ]
+        spec = {**spec, "nodes": [asdict(node) for node in nodes]}
+        return Parked(children=tuple(node.job for node in nodes if node.job), spec=spec)
+    return answer(work, request, spec, nodes)
+
+
+def refuse_failed(services: Services, children: Iterable[str]) -> None:
+    """Raise the error of the first child that did not succeed, with the names of all of them."""
+    failed = [
+        job for job in services.ledger.get_many(children) if job.state in (State.FAILED, State.CANCELLED)
+    ]
+    if not failed:
+        return
+    error = error_of(failed[0])
+    others = ", ".join(job.title for job in failed[1:])
+    raise type(error)(
+        error.failed,
+        expected=error.expected,
+        found=error.found + (f"\n(also failed: {others})" if others else ""),
+        do=error.do,
+        **{**error.facts, "failed_job": failed[0].id},
+    )
+
+
+def error_of(job: Job) -> WheelyardError:
+    """The error that a job ended with."""
+    return from_document(job.error) if job.error else BuildFailed(f"{job.title} ended as {job.state}")
+
+
+def plan(work: Work, request: BuildRequest, ready: ReadyToolchain) -> dict[str, Any]:
+    """Lock the requirements, bring every sdist and build wheel into the store, and make the build keys."""
+    services = work.services
+    planner = Planner(
+        work=work, ready=ready, upstream=Upstream(configured_index(services.settings.index_url))
+    )
+    with work.phase("resolve"):
+        lock = planner.resolver.resolve_requirements(request.requirements)
+        lock_digest = keep_lock(services, lock)
+    with work.phase("fetch"):
+        nodes = planner.nodes(lock)
+    hits = sum(node.hit for node in nodes)
+    work.log.line(f"plan: {len(nodes)} wheels, {hits} in the cache, {len(nodes) - hits} to build")
+    return {"lock": str(lock_digest), "image": ready.record.image, "nodes": [asdict(node) for node in nodes]}
+
+
+def submit_node(work: Work, spec: dict[str, Any], nodes: list[Node], node: Node) -> Node:
+    """Submit the wheel job of a node; what its check may install are the wheels of earlier rounds."""
+    services, job = work.services, work.claim.job
+    document = {
+        "inputs": node.inputs,
+        "image": spec["image"],
+        "runtime": [other.key for other in nodes if other.level < node.level],
+    }
+    submitted, joined = services.ledger.submit(
+        Kind.WHEEL, node.key, spec=document, title=f"{node.project} {node.version}", toolchain=job.toolchain,
+        channel=job.channel, actor=services.owner,
+    )  # fmt: skip
+    if not joined:
+        services.requests.ring(submitted)
+    return Node(**{**asdict(node), "job": submitted.id})
+
+
+def answer(work: Work, request: BuildRequest, spec: dict[str, Any], nodes: list[Node]) -> Done:
+    """Show every wheel in the request's channel, and say what they are."""
+    services = work.services
+    records = [_record(services, node) for node in nodes]
+    wheels = []
+    for node, record in zip(nodes, records, strict=True):
+        wheel = {
+            "project": node.project, "version": node.version, "filename": record.filename,
+            "digest": str(record.digest), "size": record.size, "build_key": record.key, "hit": node.hit,
+            "seconds": round(sum(record.seconds.values()), 3),
+        }  # fmt: skip
+        wheels.append(wheel)
+        work.log.event("wheel", **wheel)
+
+    def publish(session: Session) -> None:
+        for record in records:
+            services.catalogue.add(session, record, request.channel)
+
+    return Done(result={"lock": spec["lock"], "wheels": wheels, "seconds": work.seconds}, publish=publish)
+
+
+def _record(services: Services, node: Node) -> WheelRecord:
+    record = find_record(services, node.key)
+    if record is None:
+        raise InfrastructureError(
+            f"the record of {node.project} {node.version} is not in the store any more",
+            do="ask for the build again",
+        )
+    return record

@@ -1,0 +1,114 @@
+"""The work of an image job: its wheels first, then a layer for each that has none, then the image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime_images.assemble import assemble
+from runtime_images.report import report_document
+from runtime_images.spec import ImageSpec
+from runtime_images.wheel_layers import keep_wheel_layer, missing_wheel_layers
+from wheelyard.digests import Digest
+from wheelyard.errors import InfrastructureError, InputError
+from wheelyard.image_record import WheelPin
+from wheelyard.jobs.states import State
+from wheelyard.requests import ImageRequest
+from worker.build_job import refuse_failed
+from worker.context import Work
+from worker.outcome import Done, Outcome, Parked
+from worker.toolchain_job import ReadyToolchain, ready_toolchain
+from worker.wheel_layer import fill_wheel_layer
+
+
+def make_image(work: Work) -> Outcome:
+    """One claim's worth of an image: the first submits its build, the next one assembles it."""
+    services, spec = work.services, work.claim.job.spec
+    request = ImageRequest.from_document(spec)
+    if "build_job" not in spec:
+        submitted = services.requests.build(
+            request.build, now=work.claim.job.created_at, actor=services.owner
+        )
+        spec = {**spec, "build_job": submitted.job.id}
+        if not submitted.cached:
+            return Parked(children=(submitted.job.id,), spec=spec)
+    refuse_failed(services, work.claim.job.children)
+    build = services.ledger.get(spec["build_job"]).result
+    if build is None:
+        raise InfrastructureError(
+            "the build of the image's wheels has no result", do="ask for the image again"
+        )
+    image = services.catalogue.toolchain_image(request.build.toolchain)
+    if image is None:
+        raise InfrastructureError(f"the toolchain {request.build.toolchain} has no image any more")
+    ready = ready_toolchain(services, request.build.toolchain, image)
+    image_spec = spec_of(request, ready, build)
+    with work.phase("layers"):
+        fill_layers(work, ready, image_spec)
+    with work.phase("assemble", State.PUBLISHING):
+        record = assemble(
+            image_spec, services.store, compile_layers=ready.record.layers, scratch=work.scratch / "assemble"
+        )
+    result = {"image": report_document(record), "build": build, "seconds": work.seconds}
+    return Done(result=result)
+
+
+def spec_of(request: ImageRequest, ready: ReadyToolchain, build: dict[str, Any]) -> ImageSpec:
+    """The image's spec: everything by digest."""
+    if ready.record.base is None:
+        raise InputError(
+            f"the toolchain {ready.toolchain.name} has no runtime base",
+            expected="a toolchain that is made from Debian packages",
+            do="see `wheelyard toolchain list`",
+        )
+    wheels = tuple(
+        WheelPin(
+            project=wheel["project"],
+            version=wheel["version"],
+            filename=wheel["filename"],
+            digest=Digest.parse(wheel["digest"]),
+        )
+        for wheel in build["wheels"]
+    )
+    return ImageSpec(
+        toolchain=ready.toolchain.name,
+        toolchain_image=ready.record.image,
+        python_tag=ready.toolchain.python.tag,
+        policy=ready.toolchain.policy,
+        base=ready.record.base,
+        wheels=wheels,
+        app=Digest.parse(request.app) if request.app else None,
+        entrypoint=request.entrypoint or ("python3",),
+        command=request.command,
+        environment=request.environment,
+        workdir=request.workdir,
+        user=request.user,
+        labels=request.labels,
+    )
+
+
+def fill_layers(work: Work, ready: ReadyToolchain, spec: ImageSpec) -> None:
+    """Make the layer of each wheel that has none under this toolchain; it is kept for every later image."""
+    services = work.services
+    scratch = work.scratch / "layers"
+    for pin in missing_wheel_layers(spec, services.store):
+        work.check()
+        work.log.line(f"filling the layer of {pin.project} {pin.version}")
+        folder = scratch / pin.digest.hex
+        folder.mkdir(parents=True)
+        wheel = folder / pin.filename
+        if not services.store.fetch_blob(pin.digest, wheel):
+            raise InfrastructureError(
+                f"{pin.filename} is not in the store any more", do="ask for the build again"
+            )
+        tar = fill_wheel_layer(
+            wheel,
+            folder / "layer.tar",
+            engine=services.engine,
+            image=ready.image,
+            job=work.claim.id,
+            owner=services.owner,
+            settings=services.settings,
+            on_line=work.log.line,
+            python=ready.toolchain.python.executable,
+        )
+        keep_wheel_layer(services.store, pin, ready.record.image, tar, folder)

@@ -1,0 +1,173 @@
+"""Runs in the build container, a phase a call: unpack, environment, compile, repair. Standard library and the tools venv only.
+
+Everything around it is foreign, so it decides nothing: the control process checks the wheel that comes out.
+`/in/job.json` says what to do; `/in` is read-only, `/build` is an empty tmpfs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+IN = Path("/in")
+SRC = Path("/build/src")
+ENV = Path("/build/env")
+RAW = Path("/build/raw")
+OUT = Path("/build/out")
+CACHE = Path("/build/ccache")
+TOOLS = Path("/opt/wheelyard/bin")
+
+
+def fail(message: str) -> None:
+    """End the phase with a message that the control process finds."""
+    print(f"wheelyard: {message}", flush=True)
+    sys.exit(3)
+
+
+def unpack(job: dict) -> None:
+    """Lay the sdist's one top folder at /build/src: a fixed path, or the compiler cache never hits."""
+    archive = IN / "sdist" / job["sdist_filename"]
+    staging = Path("/build/unpacked")
+    staging.mkdir()
+    try:
+        if archive.name.endswith(".zip"):
+            with zipfile.ZipFile(archive) as pack:
+                pack.extractall(staging)
+        else:
+            with tarfile.open(archive) as pack:
+                # PEP 706: the data filter refuses absolute and parent paths, devices and links out of the folder.
+                if hasattr(tarfile, "data_filter"):
+                    pack.extractall(staging, filter="data")
+                else:
+                    pack.extractall(staging)
+    except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
+        fail(f"the sdist {archive.name} can't be unpacked: {error}")
+    tops = sorted(staging.iterdir())
+    if len(tops) != 1 or not tops[0].is_dir():
+        fail(
+            f"the sdist {archive.name} has not one top folder but {[top.name for top in tops][:5]} (PEP 625)"
+        )
+    tops[0].rename(SRC)
+    if (IN / "ccache.tar").exists():
+        with tarfile.open(IN / "ccache.tar") as pack:
+            pack.extractall(CACHE)
+        print("compiler cache restored")
+    else:
+        CACHE.mkdir()
+        print("compiler cache: empty")
+
+
+def environment(job: dict) -> None:
+    """Make the build environment of exactly the locked wheels."""
+    run([job["python"], "-m", "venv", "--without-pip", str(ENV)])
+    wheels = sorted(str(wheel) for wheel in (IN / "wheels").iterdir())
+    for wheel in wheels:
+        print(f"  {os.path.basename(wheel)}")
+    if wheels:
+        run(
+            [str(TOOLS / "pip"), "--python", str(ENV / "bin" / "python"), "install", "--quiet", "--no-index",
+             "--no-deps", "--no-cache-dir", "--no-warn-script-location", *wheels]
+        )  # fmt: skip
+
+
+def compile_wheel(job: dict) -> None:
+    """Let the project's own backend make the wheel (PEP 517), without isolation: the environment is made already."""
+    from build import BuildBackendException, BuildException, ProjectBuilder
+
+    os.environ["PATH"] = f"{ENV}/bin:/usr/lib/ccache:/usr/local/bin:/usr/bin:/bin"
+    os.environ["VIRTUAL_ENV"] = str(ENV)
+    os.environ["SOURCE_DATE_EPOCH"] = str(source_date_epoch())
+    RAW.mkdir()
+
+    def runner(command, cwd=None, extra_environ=None):
+        subprocess.run(command, cwd=cwd, env={**os.environ, **(extra_environ or {})}, check=True)
+
+    try:
+        builder = ProjectBuilder(str(SRC), python_executable=str(ENV / "bin" / "python"), runner=runner)
+        missing = builder.check_dependencies("wheel", job["config_settings"])
+        for chain in missing:
+            print(f"build requirement not met: {' <- '.join(chain)}")
+        builder.build("wheel", str(RAW), job["config_settings"])
+    except (BuildException, BuildBackendException, subprocess.CalledProcessError) as error:
+        fail(f"the build backend failed: {error}")
+    statistics = subprocess.run(
+        ["ccache", "--print-stats"], capture_output=True, text=True, check=False
+    ).stdout
+    print(
+        "compiler cache statistics: " + " ".join("=".join(line.split()) for line in statistics.splitlines())
+    )
+
+
+def source_date_epoch() -> int:
+    """Newest time in the sdist, not before 1980, where zip's time begins: the same for everybody who has these bytes."""
+    newest = max((path.lstat().st_mtime for path in SRC.iterdir()), default=0)
+    return max(int(newest), 315_532_800)
+
+
+def repair(job: dict) -> None:
+    """Graft what the policy does not allow to be external (auditwheel), strip symbols, write the SBOM."""
+    wheels = sorted(RAW.glob("*.whl"))
+    if len(wheels) != 1:
+        fail(f"the build backend left {len(wheels)} wheels, expected one")
+    wheel = wheels[0]
+    OUT.mkdir()
+    os.environ["SOURCE_DATE_EPOCH"] = str(source_date_epoch())
+    os.environ["PATH"] = f"{TOOLS}:/usr/bin:/bin"
+    if wheel.name.endswith("-any.whl"):
+        shutil.copy(wheel, OUT / wheel.name)
+    else:
+        run(
+            [str(TOOLS / "auditwheel"), "repair", "--strip", "--plat", job["target"], "--only-plat",
+             "--wheel-dir", str(OUT), str(wheel)]
+        )  # fmt: skip
+    made = sorted(OUT.glob("*.whl"))
+    if len(made) != 1:
+        fail(f"auditwheel left {len(made)} wheels, expected one")
+    if job["build_number"]:
+        run(
+            [
+                str(TOOLS / "python"),
+                "-m",
+                "wheel",
+                "tags",
+                "--remove",
+                "--build",
+                str(job["build_number"]),
+                str(made[0]),
+            ]
+        )
+    (OUT / "name").write_text(sorted(OUT.glob("*.whl"))[0].name)
+
+
+def save_cache(job: dict) -> None:
+    """Pack the compiler cache for the next build of this project."""
+    subprocess.run(["ccache", "--cleanup"], check=False)
+    with tarfile.open("/build/ccache-out.tar", "w") as pack:
+        for path in sorted(CACHE.rglob("*")):
+            if path.is_file() and path.name != "stats" and "tmp" not in path.parts:
+                pack.add(path, str(path.relative_to(CACHE)), recursive=False)
+
+
+def run(command: list) -> None:
+    """Run one program; its failure is the phase's."""
+    done = subprocess.run(command, check=False)
+    if done.returncode != 0:
+        fail(f"{os.path.basename(command[0])} failed with status {done.returncode}")
+
+
+PHASES = {
+    "unpack": unpack,
+    "environment": environment,
+    "compile": compile_wheel,
+    "repair": repair,
+    "save-cache": save_cache,
+}
+
+if __name__ == "__main__":
+    PHASES[sys.argv[1]](json.loads((IN / "job.json").read_text()))

@@ -1,0 +1,144 @@
+"""The work of a wheel job: compile, repair, check, test and publish one build key's wheel."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import stamina
+from packaging.tags import Tag
+from packaging.utils import parse_wheel_filename
+from packaging.version import Version
+from sqlalchemy.orm import Session
+
+from wheelyard.build_key import BuildInputs
+from wheelyard.digests import Digest
+from wheelyard.errors import InfrastructureError, StoredOtherBytes, StoreUnavailable
+from wheelyard.jobs.states import State
+from wheelyard.toolchains import Toolchain
+from wheelyard.wheel_record import WheelRecord
+from worker.build_container import WheelOrder, lay_inputs, make_wheel
+from worker.context import Services, Work
+from worker.elf_external import external_libraries
+from worker.outcome import Done, Outcome
+from worker.planner import find_record
+from worker.toolchain_job import ReadyToolchain, ready_toolchain
+from worker.wheel_check import CheckedWheel, accepted_tags, check_wheel
+from worker.wheel_test import test_wheel
+
+_PUBLISH_PATIENCE_SECONDS = 900.0
+Answer = TypeVar("Answer")
+
+
+def make_one_wheel(work: Work) -> Outcome:
+    """Make the wheel of one build key, unless its record is in the store already."""
+    services, spec = work.services, work.claim.job.spec
+    inputs = BuildInputs.from_document(spec["inputs"])
+    record = find_record(services, inputs.key)
+    if record is None:
+        ready = ready_toolchain(services, work.claim.job.toolchain, spec["image"])
+        runtime = [_needed(services, key) for key in spec["runtime"]]
+        with work.phase("prepare"):
+            number = next_build_number(services, work.claim.job.channel, inputs, ready.toolchain)
+            order = WheelOrder(
+                inputs=inputs, toolchain=ready.toolchain, image=ready.image, build_number=number
+            )
+            folder = work.scratch / "in"
+            lay_inputs(work, order, folder)
+        path = make_wheel(work, order, folder)
+        with work.phase("check"):
+            checked = check_wheel(
+                path,
+                project=inputs.project,
+                version=inputs.version,
+                toolchain=ready.toolchain,
+                max_bytes=services.settings.max_wheel_bytes,
+            )
+        with work.phase("test"):
+            modules = test_wheel(work, ready, checked, runtime)
+        with work.phase("publish", State.PUBLISHING):
+            record = publish(work, ready, inputs, checked, modules)
+    channel = work.claim.job.channel
+    found = record
+
+    def show(session: Session) -> None:
+        taken = services.catalogue.taken_names(session, channel, inputs.project).get(found.filename)
+        if taken is not None and taken != str(found.digest):
+            raise StoredOtherBytes(
+                f"the channel {channel} has another {found.filename} already",
+                expected=str(found.digest),
+                found=taken,
+                do="ask for the build again; it then gets the next build number (PEP 427)",
+            )
+        services.catalogue.add(session, found, channel)
+
+    return Done(result={"wheel": record.to_document()}, publish=show)
+
+
+def publish(
+    work: Work, ready: ReadyToolchain, inputs: BuildInputs, wheel: CheckedWheel, modules: tuple[str, ...]
+) -> WheelRecord:
+    """Put bytes, then the record, into the store. What was compiled is not thrown away because the store is out."""
+    store = work.services.store
+    digest, metadata = Digest.of_file(wheel.path), Digest.of(wheel.metadata)
+    _patiently(work, lambda: store.put_blob(wheel.path, digest))
+    _patiently(work, lambda: store.put_blob(wheel.metadata, metadata))
+    record = WheelRecord(
+        inputs=inputs,
+        channel=work.claim.job.channel,
+        filename=wheel.path.name,
+        digest=digest,
+        size=wheel.path.stat().st_size,
+        metadata_digest=metadata,
+        requires_python=wheel.requires_python,
+        requires_dist=wheel.requires_dist,
+        imports=modules,
+        external=external_libraries(wheel.path),
+        toolchain=ready.toolchain.name,
+        seconds=dict(work.seconds),
+        log=work.log.close(store),
+        published_at=time.time(),
+    )
+    body = json.dumps(record.to_document(), sort_keys=True).encode()
+    try:
+        _patiently(work, lambda: store.put_document(record.document_name, body))
+    except StoredOtherBytes:
+        # Another attempt of the same key came first; its bytes are what the cache answers from now on.
+        return _needed(work.services, inputs.key)
+    return record
+
+
+def next_build_number(services: Services, channel: str, inputs: BuildInputs, toolchain: Toolchain) -> int:
+    """Build number (PEP 427) for a rebuild of a version that the channel has with other bytes; 0 where it is the first."""
+    accepted = accepted_tags(toolchain)
+    taken = []
+    for file in services.catalogue.files(channel, inputs.project):
+        _, version, build, tags = parse_wheel_filename(file.filename)
+        if version == Version(inputs.version) and file.build_key != inputs.key and _meets(tags, accepted):
+            taken.append(build[0] if build else 0)
+    return max(taken) + 1 if taken else 0
+
+
+def _meets(tags: frozenset[Tag], accepted: frozenset[Tag]) -> bool:
+    return bool(tags & accepted)
+
+
+def _needed(services: Services, key: str) -> WheelRecord:
+    record = find_record(services, key)
+    if record is None:
+        raise InfrastructureError(
+            f"the record of build key {key} is not in the store any more", do="build it again"
+        )
+    return record
+
+
+def _patiently(work: Work, step: Callable[[], Answer]) -> Answer:
+    for attempt in stamina.retry_context(
+        on=StoreUnavailable, attempts=None, timeout=_PUBLISH_PATIENCE_SECONDS, wait_initial=1.0, wait_max=15.0
+    ):
+        with attempt:
+            work.check()
+            return step()
+    raise AssertionError("retry_context ends by a return or a raise")

@@ -1,0 +1,51 @@
+"""The test of a checked wheel in a clean container: install, import, smoke."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+
+from wheelyard.recipes import get_recipe
+from wheelyard.wheel_record import WheelRecord
+from worker.build_container import build_environment, container_spec, lay_scripts, run_phase
+from worker.context import Work
+from worker.toolchain_job import ReadyToolchain
+from worker.wheel_check import CheckedWheel
+
+_SECONDS = 600.0
+
+
+def test_wheel(
+    work: Work, ready: ReadyToolchain, wheel: CheckedWheel, runtime: Iterable[WheelRecord]
+) -> tuple[str, ...]:
+    """Install a wheel in a container without network, from itself and our own wheels alone, and import it.
+
+    :param runtime: records of the wheels that it may need at run time.
+    :returns: the modules that were imported.
+    :raises BuildFailed: a requirement is not met, an import fails, or the recipe's smoke test does.
+    """
+    settings = work.services.settings
+    recipe = get_recipe(wheel.project, settings.recipes_dir)
+    modules = recipe.imports or wheel.modules
+    folder = work.scratch / "test"
+    lay_scripts(folder)
+    wheels = folder / "wheels"
+    wheels.mkdir()
+    shutil.copy(wheel.path, wheels / wheel.path.name)
+    for record in runtime:
+        work.services.store.fetch_blob(record.digest, wheels / record.filename)
+    order = {
+        "wheel": wheel.path.name,
+        "modules": list(modules),
+        "smoke": recipe.smoke,
+        "python": ready.toolchain.python.executable,
+    }
+    (folder / "test.json").write_text(json.dumps(order))
+    with work.services.engine.start(container_spec(work, ready.image, folder)) as container:
+        work.on_stop.append(container.kill)
+        try:
+            run_phase(work, container, "test", build_environment({}, 0), _SECONDS, "/in/inside/test_wheel.py")
+        finally:
+            work.on_stop.remove(container.kill)
+    return tuple(modules)

@@ -184,7 +184,7 @@ class S3Store:
             if won.count(True) != 1 or self.get_document(name) != bodies[won.index(True)]:
                 raise StoreUnavailable(
                     f"the S3 server of {self!r} can't keep an object from being overwritten",
-                    expected=f"one of {_RACERS} writers racing with If-None-Match to win, and its bytes to stay",
+                    expected=f"one of {_RACERS} racing If-None-Match writers to win, and its bytes to stay",
                     found=f"{won.count(True)} winners",
                     do="use a server that keeps conditional writes: AWS S3, or a current SeaweedFS",
                 )

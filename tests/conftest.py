@@ -1,0 +1,148 @@
+"""Real servers for the tests: each started once for a session on free loopback ports, and ended by its pid."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from wheelyard.settings import Settings
+from wheelyard.stack.processes import Identity, end, spawn
+from wheelyard.stack.program import Program
+from wheelyard.stack.servers import (
+    Ports,
+    redis_address,
+    redis_program,
+    s3_leftovers,
+    s3_program,
+)
+from wheelyard.store.contract import Store
+from wheelyard.store.open import open_store
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Server:
+    """A SeaweedFS of this session, with one key."""
+
+    ports: Ports
+    access_key: str
+    secret_key: str
+    process: Identity
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.ports.s3}"
+
+    def settings(self, bucket: str, **more) -> Settings:
+        """Settings of a process that keeps its bytes there."""
+        fields = {
+            "store_url": f"s3://{bucket}/wheels",
+            "s3_endpoint": self.endpoint,
+            "s3_access_key": self.access_key,
+            "s3_secret_key": self.secret_key,
+        }
+        return Settings(**(fields | more))
+
+
+@contextlib.contextmanager
+def running(program: Program, port: int, folder: Path) -> Iterator[Identity]:
+    """A server program until it listens, and to its end."""
+    log = folder / f"{program.name}.log"
+    with log.open("ab") as stream:
+        process = spawn(program, stream, dict(os.environ))
+    identity = Identity.of(process.pid)
+    try:
+        limit = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            assert process.poll() is None, log.read_text(errors="replace")[-4000:]
+            assert time.monotonic() < limit, f"{program.name} does not listen"
+            time.sleep(0.1)
+        assert identity is not None
+        yield identity
+    finally:
+        if identity is not None:
+            end([identity], 5)
+        process.wait(timeout=5)
+
+
+@contextlib.contextmanager
+def running_s3(folder: Path) -> Iterator[S3Server]:
+    """A SeaweedFS of one's own, for a test that ends it."""
+    ports, access_key, secret_key = Ports.draw(), secrets.token_hex(10), secrets.token_urlsafe(24)
+    program = s3_program(folder / "s3", folder / "run", ports, access_key, secret_key)
+    try:
+        with running(program, ports.s3, folder) as process:
+            server = S3Server(ports=ports, access_key=access_key, secret_key=secret_key, process=process)
+            make_bucket(server.settings("first"))
+            yield server
+    finally:
+        for socket_file in s3_leftovers(ports):
+            socket_file.unlink(missing_ok=True)
+
+
+def make_bucket(settings: Settings) -> None:
+    """Make the bucket, as soon as the server takes it."""
+    store = open_store(settings)
+    limit = time.monotonic() + 60
+    while True:
+        try:
+            store.create_bucket()
+        except Exception:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory) -> Iterator[S3Server]:
+    """A real S3 server."""
+    with running_s3(tmp_path_factory.mktemp("s3-server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory) -> Iterator[str]:
+    """Address of a real Redis-protocol server."""
+    folder = tmp_path_factory.mktemp("redis-server")
+    ports, password = Ports.draw(), secrets.token_urlsafe(16)
+    program = redis_program(folder / "redis", folder / "run", ports, password)
+    with running(program, ports.redis, folder):
+        yield redis_address(ports, password)
+
+
+@pytest.fixture
+def s3_settings(s3_server) -> Settings:
+    """Settings with a bucket of this test's own."""
+    settings = s3_server.settings(f"t-{secrets.token_hex(8)}")
+    make_bucket(settings)
+    return settings
+
+
+@pytest.fixture
+def store(s3_settings) -> Store:
+    """An empty store in real S3."""
+    return open_store(s3_settings)
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Waits for a condition: `until(lambda: ..., seconds=10)`."""
+
+    def wait(condition: Callable[[], object], seconds: float = 10, pause: float = 0.05) -> None:
+        limit = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < limit, "it did not come true in time"
+            time.sleep(pause)
+
+    return wait

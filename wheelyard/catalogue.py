@@ -25,7 +25,8 @@ def check_channel(name: str) -> str:
     """The channel's name, or an InputError where it is none."""
     if not _CHANNEL.fullmatch(name):
         raise InputError(
-            f"{name[:80]!r} is not a channel's name", expected="lower-case letters, digits and hyphens, at most 63"
+            f"{name[:80]!r} is not a channel's name",
+            expected="lower-case letters, digits and hyphens, at most 63",
         )
     return name
 
@@ -55,29 +56,31 @@ class Catalogue:
 
     def projects(self, channel: str) -> list[str]:
         """Canonical names of the projects that a channel has files of, sorted."""
-        with self.database.transaction() as session:
+        with self.database.reading() as session:
             query = select(WheelRow.project).where(WheelRow.channel == channel).distinct()
             return sorted(session.scalars(query))
 
     def files(self, channel: str, project: str | None = None) -> list[WheelFile]:
         """A channel's files, of one project or of all, sorted by file name."""
-        query = select(WheelRow).where(WheelRow.channel == channel).order_by(WheelRow.project, WheelRow.filename)
+        query = (
+            select(WheelRow).where(WheelRow.channel == channel).order_by(WheelRow.project, WheelRow.filename)
+        )
         if project is not None:
             query = query.where(WheelRow.project == canonicalize_name(project))
-        with self.database.transaction() as session:
+        with self.database.reading() as session:
             return [_file(row) for row in session.scalars(query)]
 
     def file(self, digest: Digest, filename: str) -> WheelFile | None:
         """The file of that digest and name in any channel, or None."""
         query = select(WheelRow).where(WheelRow.digest == str(digest), WheelRow.filename == filename).limit(1)
-        with self.database.transaction() as session:
+        with self.database.reading() as session:
             row = session.scalar(query)
             return None if row is None else _file(row)
 
     def by_build_key(self, build_key: str, channel: str) -> WheelFile | None:
         """The cache's one question: the channel's wheel of these inputs, or None for a miss."""
         query = select(WheelRow).where(WheelRow.build_key == build_key, WheelRow.channel == channel)
-        with self.database.transaction() as session:
+        with self.database.reading() as session:
             row = session.scalar(query)
             return None if row is None else _file(row)
 
@@ -103,7 +106,7 @@ class Catalogue:
 
     def toolchain_image(self, name: str) -> str | None:
         """Image id (`sha256:…`) that a toolchain's name stands for, or None where it was never made."""
-        with self.database.transaction() as session:
+        with self.database.reading() as session:
             row = session.get(ToolchainRow, name)
             return None if row is None else row.image
 
@@ -113,7 +116,7 @@ class Catalogue:
 
     def compiler_cache(self, project: str, toolchain: str) -> Digest | None:
         """Digest of the newest compiler cache of a project, or None."""
-        with self.database.transaction() as session:
+        with self.database.reading() as session:
             row = session.get(CompilerCacheRow, (project, toolchain))
             return None if row is None else Digest.parse(row.digest)
 
@@ -122,20 +125,27 @@ class Catalogue:
         with self.database.transaction() as session:
             session.merge(
                 CompilerCacheRow(
-                    project=project, toolchain=toolchain, digest=str(digest), size=size, saved_at=self._clock()
+                    project=project,
+                    toolchain=toolchain,
+                    digest=str(digest),
+                    size=size,
+                    saved_at=self._clock(),
                 )
             )
 
-    def build_lock(self, sdist: Digest, image: str) -> Digest | None:
-        """Digest of the locked build environment of an sdist under a toolchain image, or None."""
-        with self.database.transaction() as session:
-            row = session.get(BuildLockRow, (str(sdist), image))
+    def build_lock(self, key: str) -> Digest | None:
+        """Digest of a locked build environment, or None.
+
+        :param key: over what decides it: the sdist's digest, the toolchain's image, the recipe's settings.
+        """
+        with self.database.reading() as session:
+            row = session.get(BuildLockRow, key)
             return None if row is None else Digest.parse(row.lock)
 
-    def set_build_lock(self, sdist: Digest, image: str, lock: Digest) -> None:
-        """Keep the locked build environment of an sdist."""
+    def set_build_lock(self, key: str, lock: Digest) -> None:
+        """Keep the locked build environment of that key."""
         with self.database.transaction() as session:
-            session.merge(BuildLockRow(sdist=str(sdist), image=image, lock=str(lock), made_at=self._clock()))
+            session.merge(BuildLockRow(key=key, lock=str(lock), made_at=self._clock()))
 
 
 def _file(row: WheelRow) -> WheelFile:

@@ -114,10 +114,9 @@ class CompilerCacheRow(Base):
 
 
 class BuildLockRow(Base):
-    """The locked build environment of one sdist under one toolchain image: once made, it holds."""
+    """The locked build environment of one sdist under one toolchain image and recipe: once made, it holds."""
 
     __tablename__ = "build_locks"
-    sdist: Mapped[str] = mapped_column(String(71), primary_key=True)
-    image: Mapped[str] = mapped_column(String(71), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
     lock: Mapped[str] = mapped_column(String(71))
     made_at: Mapped[float] = mapped_column(Float)

@@ -44,7 +44,7 @@ ACTIVE = frozenset(State) - ENDED
 
 
 def queue_of(kind: Kind, toolchain: str) -> str:
-    """Name of the Celery queue of a job: one per toolchain for what compiles, one for what only coordinates."""
+    """Name of a job's Celery queue: one per toolchain for what compiles, one for what only coordinates."""
     return PLANS_QUEUE if kind in (Kind.BUILD, Kind.IMAGE) else f"toolchain.{toolchain}"
 
 

@@ -1,0 +1,101 @@
+"""What readers ask of the jobs: one, many, the latest, who waits for whom, and how each came to its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import func, select
+
+from wheelyard.jobs.database import Database
+from wheelyard.jobs.models import JobChildRow, JobRow, TransitionRow
+from wheelyard.jobs.rows import children_of, job_of, read_job
+from wheelyard.jobs.states import Job, Kind, State
+
+
+class JobReader:
+    """Reads of the jobs. Safe at the same time from any number of processes and threads.
+
+    :param database: where the jobs stand.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def get(self, job_id: str) -> Job:
+        """The job of that id.
+
+        :raises NotFound: there is none.
+        """
+        with self.database.reading() as session:
+            return read_job(session, job_id)
+
+    def get_many(self, ids: Iterable[str]) -> list[Job]:
+        """The jobs of those ids, in their order; unknown ones are left out."""
+        wanted = list(ids)
+        with self.database.reading() as session:
+            rows = {row.id: row for row in session.scalars(select(JobRow).where(JobRow.id.in_(wanted)))}
+            return [job_of(rows[one], children_of(session, one)) for one in wanted if one in rows]
+
+    def latest(self, limit: int = 50, kind: Kind | None = None) -> list[Job]:
+        """The newest jobs, newest first."""
+        with self.database.reading() as session:
+            query = select(JobRow).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit)
+            if kind is not None:
+                query = query.where(JobRow.kind == kind)
+            return [job_of(row, ()) for row in session.scalars(query)]
+
+    def last_success(self, key: str, not_before: float) -> Job | None:
+        """The newest job of a key that succeeded at or after a time, or None."""
+        with self.database.reading() as session:
+            row = session.scalar(
+                select(JobRow)
+                .where(JobRow.key == key, JobRow.state == State.SUCCEEDED, JobRow.ended_at >= not_before)
+                .order_by(JobRow.ended_at.desc())
+                .limit(1)
+            )
+            return None if row is None else job_of(row, children_of(session, row.id))
+
+    def parents(self, job_id: str) -> list[str]:
+        """Ids of the jobs that wait for this one, directly or not."""
+        with self.database.reading() as session:
+            found: list[str] = []
+            fresh = [job_id]
+            while fresh:
+                fresh = [
+                    parent
+                    for parent in session.scalars(
+                        select(JobChildRow.parent).where(JobChildRow.child.in_(fresh))
+                    )
+                    if parent not in found
+                ]
+                found += fresh
+            return found
+
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """Number of jobs by (kind, state, queue)."""
+        with self.database.reading() as session:
+            rows = session.execute(
+                select(JobRow.kind, JobRow.state, JobRow.queue, func.count()).group_by(
+                    JobRow.kind, JobRow.state, JobRow.queue
+                )
+            )
+            return {(kind, state, queue): count for kind, state, queue, count in rows}
+
+    def transitions(self, job_id: str) -> list[dict[str, Any]]:
+        """Who moved a job, when and why, oldest first."""
+        with self.database.reading() as session:
+            rows = session.scalars(
+                select(TransitionRow).where(TransitionRow.job == job_id).order_by(TransitionRow.id)
+            )
+            return [
+                {
+                    "at": r.at,
+                    "actor": r.actor,
+                    "from": r.before,
+                    "to": r.after,
+                    "fence": r.fence,
+                    "reason": r.reason,
+                }
+                for r in rows
+            ]

@@ -1,0 +1,87 @@
+"""Rows of jobs: the conditions that they are changed under, and how one becomes a `Job`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from wheelyard.errors import LeaseLost, NotFound
+from wheelyard.jobs.models import JobChildRow, JobRow
+from wheelyard.jobs.states import ACTIVE, Claim, Job, Kind, State
+
+ACTIVE_STATES = sorted(state.value for state in ACTIVE)
+
+
+def claimable() -> ColumnElement[bool]:
+    """A job that nobody holds and that waits for no child; readers and the claim itself ask the same."""
+    child = aliased(JobRow)
+    waits = exists(
+        select(JobChildRow.child)
+        .join(child, child.id == JobChildRow.child)
+        .where(JobChildRow.parent == JobRow.id, child.state.in_(ACTIVE_STATES))
+    )
+    return and_(or_(JobRow.state == State.QUEUED, JobRow.state == State.BUILDING), JobRow.owner == "", ~waits)
+
+
+def held(claim: Claim) -> Any:
+    """An update that finds its row only while the claim holds."""
+    return update(JobRow).where(
+        JobRow.id == claim.id,
+        JobRow.owner == claim.owner,
+        JobRow.fence == claim.fence,
+        JobRow.state.in_(ACTIVE_STATES),
+    )
+
+
+def lost(claim: Claim) -> LeaseLost:
+    """The error of a claim that holds no longer."""
+    return LeaseLost(f"job {claim.id} is no longer held by {claim.owner}", fence=claim.fence)
+
+
+def children_of(session: Session, job_id: str) -> tuple[str, ...]:
+    """Ids of the jobs that a job waits for, oldest first."""
+    return tuple(
+        session.scalars(
+            select(JobChildRow.child).where(JobChildRow.parent == job_id).order_by(JobChildRow.child)
+        )
+    )
+
+
+def read_job(session: Session, job_id: str) -> Job:
+    """The job of that id.
+
+    :raises NotFound: there is none.
+    """
+    row = session.get(JobRow, job_id, populate_existing=True)
+    if row is None:
+        raise NotFound(f"there is no job {job_id!r}", do="see `wheelyard jobs`")
+    return job_of(row, children_of(session, job_id))
+
+
+def job_of(row: JobRow, children: tuple[str, ...]) -> Job:
+    """A row as the job that it stands for."""
+    return Job(
+        id=row.id,
+        kind=Kind(row.kind),
+        key=row.key,
+        state=State(row.state),
+        toolchain=row.toolchain,
+        channel=row.channel,
+        title=row.title,
+        spec=row.spec,
+        result=row.result,
+        error=row.error,
+        phase=row.phase,
+        fence=row.fence,
+        owner=row.owner,
+        attempts=row.attempts,
+        waiters=row.waiters,
+        cancel_requested=row.cancel_requested,
+        log=row.log,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        children=children,
+    )

@@ -1,4 +1,4 @@
-"""Real servers for the tests: each started once for a session on free loopback ports, and ended by its pid."""
+"""Real servers for the tests: started once for a session on free loopback ports, and ended by their pids."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from wheelyard.errors import StoreUnavailable
 from wheelyard.settings import Settings
 from wheelyard.stack.processes import Identity, end, spawn
 from wheelyard.stack.program import Program
 from wheelyard.stack.servers import (
+    BUCKET,
     Ports,
     redis_address,
     redis_program,
@@ -25,6 +28,7 @@ from wheelyard.stack.servers import (
 )
 from wheelyard.store.contract import Store
 from wheelyard.store.open import open_store
+from wheelyard.store.s3 import S3Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +44,14 @@ class S3Server:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.ports.s3}"
 
-    def settings(self, bucket: str, **more) -> Settings:
+    def settings(self, bucket: str = BUCKET, prefix: str = "wheels") -> Settings:
         """Settings of a process that keeps its bytes there."""
-        fields = {
-            "store_url": f"s3://{bucket}/wheels",
-            "s3_endpoint": self.endpoint,
-            "s3_access_key": self.access_key,
-            "s3_secret_key": self.secret_key,
-        }
-        return Settings(**(fields | more))
+        return Settings(
+            store_url=f"s3://{bucket}/{prefix}",
+            s3_endpoint=self.endpoint,
+            s3_access_key=self.access_key,
+            s3_secret_key=SecretStr(self.secret_key),
+        )
 
 
 @contextlib.contextmanager
@@ -82,21 +85,23 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
     try:
         with running(program, ports.s3, folder) as process:
             server = S3Server(ports=ports, access_key=access_key, secret_key=secret_key, process=process)
-            make_bucket(server.settings("first"))
+            make_bucket(server)
             yield server
     finally:
         for socket_file in s3_leftovers(ports):
             socket_file.unlink(missing_ok=True)
 
 
-def make_bucket(settings: Settings) -> None:
-    """Make the bucket, as soon as the server takes it."""
-    store = open_store(settings)
+def make_bucket(server: S3Server) -> None:
+    """Make the session's bucket, as soon as the server takes it."""
+    store = S3Store(
+        BUCKET, endpoint=server.endpoint, access_key=server.access_key, secret_key=server.secret_key
+    )
     limit = time.monotonic() + 60
     while True:
         try:
             store.create_bucket()
-        except Exception:
+        except StoreUnavailable:
             if time.monotonic() > limit:
                 raise
             time.sleep(0.2)
@@ -122,11 +127,9 @@ def redis_url(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture
-def s3_settings(s3_server) -> Settings:
-    """Settings with a bucket of this test's own."""
-    settings = s3_server.settings(f"t-{secrets.token_hex(8)}")
-    make_bucket(settings)
-    return settings
+def s3_settings(s3_server: S3Server) -> Settings:
+    """Settings with an empty place of this test's own, in the one bucket: each takes volumes of SeaweedFS."""
+    return s3_server.settings(BUCKET, secrets.token_hex(8))
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx2
 import pytest
@@ -26,7 +28,8 @@ WRITERS = 16
 @pytest.fixture(params=["folder", "s3"])
 def settings(request, tmp_path) -> Settings:
     if request.param == "s3":
-        return request.getfixturevalue("s3_settings")
+        settings: Settings = request.getfixturevalue("s3_settings")
+        return settings
     return Settings(store_url=f"file://{tmp_path}/a%20store")
 
 
@@ -40,7 +43,7 @@ def blob(size: int = 1000) -> tuple[bytes, Digest]:
     return content, Digest.of(content)
 
 
-def race(writers: list) -> list[object]:
+def race(writers: list[Callable[[], object]]) -> list[object]:
     """Run all of them at the same moment; what each returned or raised."""
     gate = threading.Barrier(len(writers))
 
@@ -169,7 +172,7 @@ def test_sixteen_writers_of_one_blob_all_succeed(store):
 def test_one_of_sixteen_writers_of_a_document_wins_and_its_bytes_stay(store, attempt):
     name = f"records/race-{attempt}.json"
     bodies = [f"writer {number}".encode() for number in range(WRITERS)]
-    ends = race([lambda body=body: store.put_document(name, body) for body in bodies])
+    ends = race([partial(store.put_document, name, body) for body in bodies])
     winners = [number for number, end in enumerate(ends) if end is None]
     assert len(winners) == 1
     assert all(isinstance(end, StoredOtherBytes) for end in ends if end is not None)
@@ -400,8 +403,8 @@ class TestS3:
             store.get_document("a")
         assert time.monotonic() - start < 15
 
-    def test_a_bucket_may_be_made_twice(self, store):
-        store.create_bucket()
+    def test_a_bucket_may_be_made_twice(self, s3_server):
+        make_bucket(s3_server)
 
     def test_damaged_bytes_are_an_outage_and_do_not_come_out(self, store, tmp_path):
         content, digest = blob()
@@ -413,12 +416,11 @@ class TestS3:
 
     def test_a_server_that_is_killed_is_an_outage_and_loses_nothing_that_it_took(self, tmp_path):
         with running_s3(tmp_path) as server:
-            settings = server.settings("mid")
-            make_bucket(settings)
-            store = open_store(settings)
+            store = open_store(server.settings())
             content, digest = blob(30 << 20)
             store.put_blob(content, digest)
             stream = store.open_blob(digest)
+            assert stream is not None
             assert stream.read(10) == content[:10]
             server.process.signal(signal.SIGKILL)
             start = time.monotonic()

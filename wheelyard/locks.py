@@ -63,7 +63,8 @@ class Pin:
 
     :param project: canonical name (PEP 503).
     :param version: public version (PEP 440).
-    :param files: sorted by name. In a lock of build requirements it is the one wheel that pip chose for the toolchain.
+    :param files: sorted by name. In a lock of build requirements it is the one wheel that pip chose for the
+        toolchain.
     """
 
     project: str
@@ -104,7 +105,7 @@ class Lock:
     """What a set of requirements means for one toolchain, at the time when it was resolved.
 
     :param pins: sorted by project.
-    :param text: the lock as pip-tools wrote it, which pip reads with `--require-hashes`; no index address is in it.
+    :param text: the lock as pip-tools wrote it, for pip's `--require-hashes`; no index address is in it.
     """
 
     pins: tuple[Pin, ...]
@@ -157,7 +158,7 @@ def _logical_lines(text: str) -> Iterator[str]:
 def parse_lock_text(text: str) -> tuple[LockedLine, ...]:
     """Read the text of a lock with hashes, and nothing but that.
 
-    :param text: lines such as `numpy==2.4.6 --hash=sha256:…`, continued with backslashes; comments are passed over.
+    :param text: lines such as `numpy==2.4.6 --hash=sha256:…`, continued with backslashes.
     :raises InputError: a line is an option, an address, not pinned, or without a hash.
     """
     found = []

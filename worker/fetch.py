@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from wheelyard.errors import DiskFull, NotFound
+from wheelyard.errors import InfrastructureError, NotFound
 from wheelyard.locks import IndexFile
 from wheelyard.store.contract import Store
+from wheelyard.store.landing import disk_errors
 from worker.listing import ListedFile
 from worker.upstream import Upstream, check_digest
 
 MAX_FILE_BYTES = 4 << 30
-
-
-@contextmanager
-def disk_full_is_said(what: str) -> Iterator[None]:
-    """Turn the operating system's word for a full disk into ours.
-
-    :param what: what was to be written, for the message.
-    :raises DiskFull: the disk, or the user's share of it, is full.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        raise DiskFull(
-            f"{what} could not be written",
-            found=str(error),
-            do="make room in the folder of temporary files, or point TMPDIR at a larger disk",
-        ) from error
 
 
 def fetch_listed(
@@ -44,7 +23,7 @@ def fetch_listed(
     scratch: Path | None = None,
     limit: int = MAX_FILE_BYTES,
 ) -> int:
-    """Bring a file that stands on a project's page into the store, unless it is there; gives its size in bytes.
+    """Bring a file of a project's page into the store, unless it is there; gives its size in bytes.
 
     Safe to repeat, and at the same time. Nothing is visible in the store before the bytes were verified.
 
@@ -57,7 +36,7 @@ def fetch_listed(
     if file.digest is not None and (size := store.blob_size(file.digest)) is not None:
         return size
     with (
-        disk_full_is_said(file.filename),
+        disk_errors(f"{file.filename} could not be written", InfrastructureError),
         tempfile.NamedTemporaryFile(prefix="wheelyard-fetch-", dir=scratch) as stream,
     ):
         size = upstream.download(file, stream, limit)
@@ -78,7 +57,7 @@ def fetch_file(
     :param file: its name, and the digest that the lock gives.
     :param scratch: folder for the file on its way; `None` means that of the operating system.
     :raises NotFound: the index lists no such file any more.
-    :raises ForeignOutputRefused: the index lists other bytes under that name, or gives other bytes than it lists.
+    :raises ForeignOutputRefused: the index lists, or gives, other bytes than the lock names.
     :raises IndexUnavailable: the index does not answer.
     :raises DiskFull: there is no room for it.
     """

@@ -22,7 +22,7 @@ Kind = Literal["sdist", "wheel", "other"]
 
 
 def read_filename(project: str, filename: str) -> tuple[Kind, Version | None]:
-    """What a file is and which version it holds, told from its name; `("other", None)` where it tells neither.
+    """What a file is and which version it holds, by its name; `("other", None)` where that tells neither.
 
     :param project: canonical name; a file of another project is an "other" one.
     """
@@ -65,7 +65,7 @@ class ListedFile:
     uploaded: str = ""
 
     def fits(self, python: str) -> bool:
-        """Whether some patch version of a Python satisfies `Requires-Python`; pip passes over what can't be read.
+        """Whether some patch version of a Python satisfies `Requires-Python`; what can't be read does.
 
         :param python: major and minor version, for instance `3.11`.
         """

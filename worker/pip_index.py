@@ -73,7 +73,7 @@ def _pip_commands() -> Iterator[list[str]]:
 
 
 def read_pip_configuration() -> Mapping[str, str]:
-    """Values of pip's configuration by name; empty where there is no pip, because then nobody configured it."""
+    """Values of pip's configuration by name; empty where there is no pip that could be configured."""
     for command in _pip_commands():
         try:
             return parse_pip_configuration(run_command([*command, "config", "list"], timeout=60))
@@ -85,7 +85,7 @@ def read_pip_configuration() -> Mapping[str, str]:
 def configured_index(index_url: str = "") -> PipIndex:
     """The upstream index: the given one, or pip's configured one, or pip's default.
 
-    Extra indexes and find-links are passed over: a lock whose files may come from either of two places is no lock.
+    Extra indexes and find-links are passed over: a file that may come from either of two is not locked.
 
     :param index_url: from the settings; empty means pip's.
     :raises InputError: the address is not one of HTTP.

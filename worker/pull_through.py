@@ -1,4 +1,4 @@
-"""The pull-through index: the only thing that a resolving container can talk to, and a record of what it served."""
+"""The pull-through index: all that a resolving container can talk to, and a record of what it served."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ class Allowance:
 
 
 class PullThrough:
-    """Our own index over the upstream one, for the life of one resolution. Safe to use from any number of threads.
+    """Our own index over the upstream one, for one resolution. Safe to use from any number of threads.
 
-    Each page is read once, so that what pip saw, what the lock names and what an error explains are the same page.
+    Each page is read once: what pip saw, what the lock names and what an error explains are the same.
 
     :param upstream: the index behind it.
     :param store: where each file goes, by digest, before a byte of it is served.
@@ -223,7 +223,7 @@ class PullThrough:
         return JSONResponse(document, media_type=SIMPLE_JSON)
 
     def _releases(self, request: Request) -> Response:
-        # pip-tools takes hashes from this address, and without it would download every wheel of every platform.
+        # pip-tools takes hashes from this address; without it, it would download the wheels of all platforms.
         host = request.headers.get("host", "")
         if not _HOST.fullmatch(host):
             raise NotFound("there is no such page")

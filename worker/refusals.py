@@ -1,4 +1,4 @@
-"""Refusals: why requirements can't be met, told from the project's page or, failing that, in the resolver's words."""
+"""Refusals: why requirements can't be met, told from the project's page or else in the resolver's words."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def explain(
     if not matching:
         return NotFound(
             f"no version of {name} fits {wanted_text}{because.rstrip(',')}",
-            expected=f"one of {_shown(_matching(SpecifierSet(), versions))}",
+            expected=f"one of {_shown(_offered(listing, toolchain, wanted) or versions)}",
             project=name,
         )
     candidates = [file for version in matching for file in listing.of_version(version) if file.digest]
@@ -95,21 +95,27 @@ def _is_exact(requirement: Requirement) -> bool:
 def _no_source(
     name: str, because: str, matching: Sequence[Version], listing: Listing, toolchain: Toolchain
 ) -> WheelyardError:
-    having = listing.source_versions()
-    fitting = [version for version in having if _fits(listing, version, toolchain)]
-    shown = _shown(_matching(SpecifierSet(), fitting or having))
+    having = _offered(listing, toolchain, "sdist") or listing.source_versions()
     label = f"{name} {matching[0]}" if len(matching) == 1 else f"no version of {name} that is asked for"
     return InputError(
         f"{label}{because} has {'no' if len(matching) == 1 else 'an'} sdist on the index",
-        expected=f"a version that has one: {shown}" if having else "a version that has one; there is none",
-        do=f"ask for {name}=={(fitting or having)[0]}" if having else "publish its sdist to the index",
+        expected=f"a version that has one: {_shown(having)}"
+        if having
+        else "a version that has one; there is none",
+        do=f"ask for {name}=={having[0]}" if having else "publish its sdist to the index",
         project=name,
-        versions=[str(version) for version in (fitting or having)[:SHOWN_VERSIONS]],
+        versions=[str(version) for version in having[:SHOWN_VERSIONS]],
     )
 
 
-def _fits(listing: Listing, version: Version, toolchain: Toolchain) -> bool:
-    return any(file.fits(toolchain.python.version) for file in listing.of_version(version))
+def _offered(listing: Listing, toolchain: Toolchain, wanted: Wanted) -> tuple[Version, ...]:
+    """Versions to ask for instead, newest first, pre-releases only where there is nothing else."""
+    having = listing.source_versions() if wanted == "sdist" else listing.versions()
+    python = toolchain.python.version
+    fitting = [
+        version for version in having if any(file.fits(python) for file in listing.of_version(version))
+    ]
+    return _matching(SpecifierSet(), fitting)
 
 
 def _other_python(
@@ -121,9 +127,7 @@ def _other_python(
     wanted: Wanted,
 ) -> WheelyardError:
     newest = usable[0]
-    having = listing.source_versions() if wanted == "sdist" else listing.versions()
-    fitting = [version for version in having if _fits(listing, version, toolchain)]
-    fitting = list(_matching(SpecifierSet(), fitting))
+    fitting = _offered(listing, toolchain, wanted)
     return InputError(
         f"{name} {newest.version}{because} requires Python {newest.requires_python}; "
         f"the toolchain {toolchain.name} has {toolchain.python.version}",
@@ -188,8 +192,7 @@ def _unusable(
         return InputError(
             f"{requirement}{because} has no wheel for the toolchain {toolchain.name}",
             expected=f"a wheel for {toolchain.python.tag} that runs on {toolchain.policy}",
-            do="build requirements can't be compiled from source yet; ask for a version of the project that needs "
-            "others, or publish that wheel to the index",
+            do="build requirements are not compiled yet: publish that wheel, or take another version",
             project=requirement.name,
         )
     return InputError(

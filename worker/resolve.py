@@ -18,11 +18,12 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from wheelyard.digests import Digest
-from wheelyard.errors import BuildFailed, ForeignOutputRefused, InputError, TimedOut
+from wheelyard.errors import BuildFailed, ForeignOutputRefused, InfrastructureError, InputError, TimedOut
 from wheelyard.locks import IndexFile, Lock, LockedLine, Pin, parse_lock_text
 from wheelyard.requirements import normalise_requirements, parse_requirement
 from wheelyard.settings import Settings
 from wheelyard.store.contract import Store
+from wheelyard.store.landing import disk_errors
 from wheelyard.toolchains import Toolchain
 from worker.engine.contract import Container, ContainerSpec, Engine
 from worker.pull_through import PullThrough, Served
@@ -62,7 +63,9 @@ _PIP_COMPILE = (
 
 
 # pip-tools prints the whole lock at the end, and the address of the door, which only exists in there.
-_NOISE = re.compile(r"^\s*$|--hash=sha256:|^\s*#|^\S+==\S.* \\$|^\s*(?:Using|Looking in) indexes|^\s*http://127\.0\.0\.1")
+_NOISE = re.compile(
+    r"^\s*$|--hash=sha256:|^\s*#|^\S+==\S.* \\$|^\s*(?:Using|Looking in) indexes|^\s*http://127\.0\.0\.1"
+)
 
 
 def _ignore(_: Any) -> None:
@@ -131,9 +134,9 @@ class Resolver:
         config_settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Lock:
-        """Lock what an sdist needs to be built: `build-system.requires`, and what its backend adds (PEP 517, 518).
+        """Lock what an sdist needs to be built: `build-system.requires`, and what its backend adds (PEP 517).
 
-        Each pin holds the one wheel that pip chooses for the toolchain, and that wheel is in the store afterwards.
+        Each pin holds the one wheel that pip chooses for the toolchain; it is in the store afterwards.
         The backend runs in a container of its own, the resolver in another one that it can't touch.
 
         :param sdist: the archive.
@@ -147,13 +150,17 @@ class Resolver:
         door = self._door()
         with ExitStack() as stack:
             folders = stack.enter_context(self._folders(door))
-            (folders.inputs / "config.json").write_text(json.dumps(dict(config_settings or {})), "utf-8")
-            foreign = stack.enter_context(self._room(folders, {sdist: f"/in/{name}"}))
+            # A copy: the caller's file may be one that the container's user can't read.
+            with disk_errors(f"{name} could not be written", InfrastructureError):
+                shutil.copyfile(sdist, folders.inputs / name)
+            (folders.inputs / name).chmod(0o644)
+            _put(folders.inputs, "config.json", json.dumps(dict(config_settings or {})).encode())
+            foreign = stack.enter_context(self._room(folders))
             trusted = stack.enter_context(self._room(folders))
             subject = f"the build requirements of {name}"
-            static = self._ask_sdist(foreign, door, name, ["static", f"/in/{name}"], {})
+            static = self._ask_sdist(foreign, door, name, ["static", f"/in/job/{name}"], {})
             text = self._compile(trusted, door, static, "wheel", subject)
-            (folders.inputs / "static.txt").write_text(text, "utf-8")
+            _put(folders.inputs, "static.txt", text.encode())
             added = self._ask_sdist(
                 foreign,
                 door,
@@ -163,7 +170,7 @@ class Resolver:
             )
             if not set(added) <= set(static):
                 text = self._compile(trusted, door, sorted({*static, *added}), "wheel", subject)
-            chosen = self._choose_wheels(trusted, door, text, folders.inputs)
+            chosen = self._choose_wheels(trusted, door, text)
         return Lock(pins=chosen, text=text)
 
     def _door(self) -> PullThrough:
@@ -179,19 +186,16 @@ class Resolver:
             inputs.mkdir()
             inputs.chmod(0o755)
             for script in SCRIPTS:
-                with files("worker").joinpath("inside", script).open("rb") as source:
-                    with (inputs / script).open("wb") as target:
-                        shutil.copyfileobj(source, target)
-                (inputs / script).chmod(0o644)
+                _put(inputs, script, files("worker").joinpath("inside", script).read_bytes())
             yield _Folders(inputs=inputs, door=socket_folder)
 
     @contextmanager
-    def _room(self, folders: _Folders, more: Mapping[Path, str] | None = None) -> Iterator[_Room]:
+    def _room(self, folders: _Folders) -> Iterator[_Room]:
         spec = ContainerSpec(
             image=self.image,
             job=self.job,
             owner=self.owner,
-            mounts={folders.inputs: "/in/job", folders.door: "/in/door", **(more or {})},
+            mounts={folders.inputs: "/in/job", folders.door: "/in/door"},
             tmpfs={"/tmp": TMP_BYTES, "/build": TMP_BYTES},  # noqa: S108  # paths in the container
             memory=self.settings.build_memory,
             pids=self.settings.build_pids,
@@ -206,10 +210,16 @@ class Resolver:
         """Run a Python program behind the door; gives its status and the end of its output."""
         lines: deque[str] = deque(maxlen=KEPT_LINES)
 
+        crashed = False
+
         def hear(line: str) -> None:
+            nonlocal crashed
+            # pip-tools ends an ordinary refusal with a traceback; a backend's traceback is worth reading.
+            crashed = crashed or ("piptools" in argv and line.startswith("Traceback "))
             if not _NOISE.search(line):
                 lines.append(line)
-                self.report(line)
+                if not crashed:
+                    self.report(line)
 
         command = [TOOLS_PYTHON, "/in/job/socket_door.py", f"/in/door/{SOCKET_NAME}", TOOLS_PYTHON, *argv]
         seconds = self.settings.resolve_timeout
@@ -248,7 +258,7 @@ class Resolver:
         """Let pip-tools resolve requirements; gives the text of its lock."""
         if not requirements:
             return ""
-        (room.inputs / "requirements.in").write_text("".join(f"{line}\n" for line in requirements), "utf-8")
+        _put(room.inputs, "requirements.in", "".join(f"{line}\n" for line in requirements).encode())
         pip_args = ["--pip-args", "--only-binary :all:"] if wanted == "wheel" else []
         view = _VIEWS[wanted]
         code, lines = self._run(
@@ -292,11 +302,11 @@ class Resolver:
             )
         return _read_requirements(_read(room.container, out, 1 << 20), filename)
 
-    def _choose_wheels(self, room: _Room, door: PullThrough, text: str, inputs: Path) -> tuple[Pin, ...]:
+    def _choose_wheels(self, room: _Room, door: PullThrough, text: str) -> tuple[Pin, ...]:
         """Let pip choose one wheel for each pin of a lock, which also brings them into the store."""
         if not text:
             return ()
-        (inputs / "lock.txt").write_text(text, "utf-8")
+        _put(room.inputs, "lock.txt", text.encode())
         code, lines = self._run(
             room,
             [
@@ -336,6 +346,13 @@ class _Room:
     inputs: Path
 
 
+def _put(inputs: Path, name: str, body: bytes) -> None:
+    """Write an input that the container's user can read, whatever our own umask is."""
+    with disk_errors(f"{name} could not be written", InfrastructureError):
+        (inputs / name).write_bytes(body)
+    (inputs / name).chmod(0o644)
+
+
 def _read(container: Container, path: str, limit: int) -> str:
     target = io.BytesIO()
     container.read_file(path, target, limit)
@@ -368,7 +385,7 @@ def _read_requirements(text: str, filename: str) -> tuple[str, ...]:
 
 
 def _pin(line: LockedLine, door: PullThrough, served: set[Digest] | None) -> Pin:
-    """A pin of the files that the index lists with the lock's hashes; a hash that it does not list is refused."""
+    """A pin of the files that the index lists with the lock's hashes; a hash that it lacks is refused."""
     listed = {
         file.digest: file.filename
         for file in door.listing(line.project).of_version(line.version)

@@ -37,7 +37,7 @@ def _listen(folder: Path) -> socket.socket:
 def serve_on_socket(application: Any, scratch: Path | None = None) -> Iterator[Path]:
     """Serve an ASGI application on a Unix socket from a thread; gives the folder that holds it.
 
-    The folder can be mounted into a container: anybody who sees it may connect, nobody else on the host sees it.
+    The folder can be mounted into a container: whoever sees it may connect, and nobody else on the host does.
 
     :param application: an ASGI application.
     :param scratch: where the private folder is made; `None` means the operating system's place.

@@ -66,7 +66,7 @@ class Upstream:
         except requests.HTTPError as error:
             raise IndexUnavailable(
                 f"the index {self.index.shown} refused to give {what}",
-                found=f"HTTP status {error.response.status_code}",
+                found=f"HTTP status {_status(error)}",
                 do="try again later, or check the address and the account in pip's index-url",
             ) from error
         except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
@@ -76,9 +76,7 @@ class Upstream:
                 found=str(error)[:200],
                 do="check pip's index-url or WHEELYARD_INDEX_URL",
             ) from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, _CutShortError) as error:
-            if not _is_passing(error):
-                raise
+        except (requests.RequestException, urllib3.exceptions.HTTPError, _CutShortError) as error:
             raise IndexUnavailable(
                 f"the index {self.index.shown} could not be reached for {what}",
                 found=_reason(error),
@@ -190,10 +188,14 @@ def check_digest(name: str, expected: Digest, found: Digest | None) -> None:
         )
 
 
+def _status(error: requests.HTTPError) -> int:
+    return error.response.status_code if error.response is not None else 0
+
+
 def _is_passing(error: Exception) -> bool:
     """Whether another try may help."""
     if isinstance(error, requests.HTTPError):
-        return error.response.status_code >= 500 or error.response.status_code in {408, 429}
+        return _status(error) >= 500 or _status(error) in {408, 429}
     return isinstance(
         error,
         requests.ConnectionError

@@ -1,11 +1,11 @@
-"""Runs in a container: what the sdist says that it needs to be built (PEP 518), and what its backend adds (PEP 517).
+"""Runs in a container: what an sdist needs to be built (PEP 518), and what its backend adds (PEP 517).
 
     python build_requires.py static ARCHIVE OUT
     python build_requires.py dynamic PYTHON LOCK CONFIG OUT
 
-The first call unpacks the archive; the second one makes an environment of the locked wheels and asks the backend in
-it. Both write a JSON list of requirements. It runs foreign code, so whatever it writes is checked by its reader. It
-needs `build` and `pip` from the tools' own environment, on Python 3.9 or newer.
+The first call unpacks the archive; the second one makes an environment of the locked wheels and asks the
+backend in it. Both write a JSON list of requirements. Foreign code runs here, so its reader checks what is
+written. It needs `build` and `pip` from the tools' own environment, on Python 3.9 or newer.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def unpack(archive: Path) -> Path:
                 pack.extractall(STAGING)  # noqa: S202  # zipfile drops parent folders and drive letters itself
         else:
             with tarfile.open(archive) as pack:
-                # PEP 706, where this Python has it. Elsewhere the read-only root and the sandbox are what holds.
+                # PEP 706, where this Python has it. Elsewhere the read-only root and the sandbox hold.
                 safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
                 pack.extractall(STAGING, **safe)  # type: ignore[arg-type]  # noqa: S202
     except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
@@ -58,12 +58,12 @@ def top() -> Path:
 
 
 def run_hook(
-    command: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
 ) -> None:
     """Run a hook with the environment's programs first on the PATH."""
     path = f"{ENVIRONMENT}/bin:{os.environ.get('PATH', '/usr/bin:/bin')}"
     environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(ENVIRONMENT), **(extra_environ or {})}
-    subprocess.run(command, cwd=cwd, env=environment, check=True)
+    subprocess.run(cmd, cwd=cwd, env=environment, check=True)
 
 
 def static(archive: str, out: str) -> None:
@@ -93,4 +93,7 @@ def dynamic(python: str, lock: str, config: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    {"static": static, "dynamic": dynamic}[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1] == "static":
+        static(*sys.argv[2:])
+    else:
+        dynamic(*sys.argv[2:])

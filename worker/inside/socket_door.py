@@ -1,11 +1,11 @@
-"""The door of a container without network: a loopback port that leads to our pull-through index's Unix socket.
+"""The door of a container without network: a loopback port that leads to our index's Unix socket.
 
 It runs inside the container with nothing but the standard library, on Python 3.9 or newer:
 
     python socket_door.py SOCKET COMMAND [ARGUMENT...]
 
-It listens on a free port of 127.0.0.1, replaces `@DOOR@` by `http://127.0.0.1:PORT` in the command's arguments and
-environment, runs it, and ends with its exit status.
+It listens on a free port of 127.0.0.1, replaces `@DOOR@` by `http://127.0.0.1:PORT` in the command's
+arguments and environment, runs it, and ends with its exit status.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHUNK = 1 << 16
 
 def pump(source: socket.socket, target: socket.socket) -> None:
     """Copy bytes from one socket to the other until the source ends, then tell the target so."""
-    # Either side may hang up at any time; the other one then sees the end and both are closed by their owners.
+    # Either side may hang up at any time; the other one then sees the end, and their owners close both.
     with contextlib.suppress(OSError):
         while chunk := source.recv(CHUNK):
             target.sendall(chunk)

@@ -50,6 +50,7 @@ def assemble(spec: ImageSpec, store: Store, *, compile_layers: Sequence[Layer], 
     record = load_record(store, spec.key)
     if record is not None:
         return record
+    scratch.mkdir(parents=True, exist_ok=True)
     stack = _stack(spec, store, compile_layers, scratch)
     _check_entrypoint(spec, stack.tree)
     environment = {**_DEFAULTS, **spec.environment}

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
 
 from wheelyard.errors import InputError
 from wheelyard.image_record import WheelPin
@@ -55,9 +56,11 @@ def refuse_foreign_wheel(pin: WheelPin, python_tag: str, policy: str) -> None:
     """
     try:
         name, version, _, tags = parse_wheel_filename(pin.filename)
-    except InvalidWheelFilename as error:
+        pinned = Version(pin.version)
+    except (InvalidWheelFilename, InvalidVersion) as error:
         raise InputError(f"{pin.filename!r} is not the name of a wheel", found=str(error)) from error
-    if name != canonicalize_name(pin.project) or str(version) != pin.version:
+    # A version has more than one spelling: 1.0 and 1.0.0 are equal.
+    if name != canonicalize_name(pin.project) or version != pinned:
         raise InputError(
             f"the wheel {pin.filename} is not the one that is pinned",
             expected=pin.title,

@@ -4,8 +4,8 @@ It is handed to the CPython of the runtime base, with nothing but the standard l
 
     python3 -I fill_wheel_layer.py PIP WHEEL ROOT TAR
 
-pip installs the wheel below ROOT, where this Python's own scheme says (Debian: /usr/local); bytecode is made in
-a fixed order; RECORD is written anew; the files move into TAR one by one and never take their space twice.
+pip installs the wheel below ROOT, where this Python's own scheme says (Debian: /usr/local); bytecode is made
+in a fixed order; RECORD is written anew; the files move into TAR one by one and never take their space twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The catalogue: which wheels a channel shows, which image a toolchain's name stands for, which caches are newest."""
+"""The catalogue: the wheels of channels, the image behind a toolchain's name, the newest compiler caches."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Catalogue:
         query = select(WheelRow.filename, WheelRow.digest).where(
             WheelRow.channel == channel, WheelRow.project == project
         )
-        return {filename: digest for filename, digest in session.execute(query)}
+        return {filename: digest for filename, digest in session.execute(query).tuples()}  # noqa: C416 - typed
 
     def add(self, session: Session, record: WheelRecord, channel: str) -> None:
         """Show a wheel in a channel, inside the caller's transaction; the same one again is a no-op."""
@@ -152,7 +152,8 @@ def _file(row: WheelRow) -> WheelFile:
     fields: dict[str, Any] = {
         name: getattr(row, name)
         for name in (
-            "channel", "project", "version", "filename", "size", "requires_python", "build_key", "published_at"
+            "channel", "project", "version", "filename", "size", "requires_python", "build_key",
+            "published_at",
         )
     }  # fmt: skip
     return WheelFile(

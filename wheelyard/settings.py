@@ -16,21 +16,26 @@ def _default_data_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """Everything that differs between one machine and a team's many. Frozen; nothing else reads the environment."""
+    """Everything that differs between one machine and many. Frozen; nothing else reads the environment."""
 
     model_config = SettingsConfigDict(env_prefix="WHEELYARD_", frozen=True, extra="ignore")
 
     url: str = Field("", description="Address of the service that the client talks to.")
-    token: SecretStr = Field(SecretStr(""), description="Token that the client sends and the service asks for.")
+    token: SecretStr = Field(
+        SecretStr(""), description="Token that the client sends and the service asks for."
+    )
 
     data_dir: Path = Field(default_factory=_default_data_dir, description="Folder of the one-machine stack.")
     host: str = Field("127.0.0.1", description="Address that the service listens on.")
     port: int = Field(8765, ge=1, le=65535, description="TCP port that the service listens on.")
     public_url: str = Field("", description="Address that clients see; empty means http://host:port.")
 
+    min_free_disk: int = Field(5 << 30, ge=0, description="Free bytes that `up` wants in its data folder.")
     database_url: str = Field("", description="SQLAlchemy address; empty means SQLite in the data folder.")
     redis_url: str = Field("", description="Redis-protocol server; empty means that `up` starts one.")
-    store_url: str = Field("", description="s3://BUCKET/PREFIX or file:///FOLDER; empty means that `up` starts S3.")
+    store_url: str = Field(
+        "", description="s3://BUCKET/PREFIX or file:///FOLDER; empty means that `up` starts S3."
+    )
     s3_endpoint: str = Field("", description="Address of the S3 server; empty means AWS.")
     s3_region: str = Field("us-east-1", description="S3 region.")
     s3_access_key: str = Field("", description="S3 access key id; empty means boto3's own chain.")
@@ -40,9 +45,13 @@ class Settings(BaseSettings):
     )
 
     toolchain: str = Field("debian12-cp311", description="Toolchain for requests that name none.")
-    toolchains_dir: Path | None = Field(None, description="Folder of more toolchain files; a name there wins.")
+    toolchains_dir: Path | None = Field(
+        None, description="Folder of more toolchain files; a name there wins."
+    )
     recipes_dir: Path | None = Field(None, description="Folder of more recipes; a name there wins.")
-    image_registry: str = Field("", description="Registry that toolchains given by reference are pulled from.")
+    image_registry: str = Field(
+        "", description="Registry that toolchains given by reference are pulled from."
+    )
     debian_mirror: str = Field("", description="Debian mirror; empty means the one that apt uses.")
     index_url: str = Field("", description="Upstream package index; empty means pip's configured one.")
 

@@ -50,7 +50,8 @@ def project_html(project: str, files: Sequence[WheelFile]) -> bytes:
         metadata = f"sha256={file.metadata_digest.hex}"
         links.append(
             f'<a href="{escape(file_path(file))}#sha256={file.digest.hex}"{python}'
-            f' data-core-metadata="{metadata}" data-dist-info-metadata="{metadata}">{escape(file.filename)}</a>'
+            f' data-core-metadata="{metadata}" data-dist-info-metadata="{metadata}">'
+            f"{escape(file.filename)}</a>"
         )
     return _page(f"Links for {project}", links)
 
@@ -78,6 +79,7 @@ def _page(title: str, links: Sequence[str]) -> bytes:
     body = "\n".join(f"    {link}<br>" for link in links)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n  <head>\n    <meta charset="utf-8">\n'
-        f'    <meta name="pypi:repository-version" content="{API_VERSION}">\n    <title>{escape(title)}</title>\n'
+        f'    <meta name="pypi:repository-version" content="{API_VERSION}">\n'
+        f"    <title>{escape(title)}</title>\n"
         f"  </head>\n  <body>\n    <h1>{escape(title)}</h1>\n{body}\n  </body>\n</html>\n"
     ).encode()

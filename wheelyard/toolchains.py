@@ -112,7 +112,7 @@ def get_toolchain(name: str, extra: Path | None = None) -> Toolchain:
 
 
 def read_tools_lock(toolchain: Toolchain, extra: Path | None = None) -> str:
-    """Text of the pip lock of the builder's own tools for this toolchain (pip, build, auditwheel and their like).
+    """Text of the pip lock of the builder's own tools for this toolchain: pip, build, auditwheel and others.
 
     :raises InputError: the toolchain names none, or the file is missing.
     """
@@ -122,6 +122,6 @@ def read_tools_lock(toolchain: Toolchain, extra: Path | None = None) -> str:
             return source.read_text("utf-8")
     raise InputError(
         f"the toolchain {toolchain.name} has no lock of its tools",
-        expected="`tools = \"FILE\"`, a file beside the toolchain's own",
+        expected='`tools = "FILE"`, a file beside the toolchain\'s own',
         found=repr(toolchain.tools),
     )

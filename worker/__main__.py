@@ -41,7 +41,8 @@ def main() -> int:
 
     worker_shutting_down.connect(drain)
     app.worker_main(
-        ["worker", "--pool", "threads", "--concurrency", str(arguments.concurrency), "--queues", ",".join(queues),
+        ["worker", "--pool", "threads", "--concurrency", str(arguments.concurrency),
+         "--queues", ",".join(queues),
          "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
          "--hostname", f"{arguments.queues}@%h"]
     )  # fmt: skip

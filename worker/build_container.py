@@ -37,7 +37,7 @@ class WheelOrder:
 
 
 def lay_inputs(work: Work, order: WheelOrder, folder: Path) -> None:
-    """Fill the folder that the container sees read-only as `/in`: sdist, build wheels, compiler cache, scripts, order.
+    """Fill the folder that the container sees as `/in`: sdist, build wheels, compiler cache, scripts, order.
 
     :raises StoreUnavailable: a blob that the lock names is not in the store.
     """
@@ -72,7 +72,7 @@ def lay_scripts(folder: Path) -> None:
 
 
 def make_wheel(work: Work, order: WheelOrder, folder: Path) -> Path:
-    """Unpack, compile and repair in a fresh container without network; returns the wheel, unchecked, in scratch.
+    """Unpack, compile and repair in a fresh container without network; returns the wheel, unchecked.
 
     :param folder: as `lay_inputs` filled it.
     :raises BuildFailed: the project's own build failed; the text holds its first error.
@@ -115,7 +115,7 @@ def container_spec(work: Work, image: str, folder: Path) -> ContainerSpec:
 
 
 def build_environment(recipe: Mapping[str, str], jobs: int) -> dict[str, str]:
-    """Variables of the build: fixed ones, so that equal inputs give equal bytes, and the recipe's own on top."""
+    """Variables of the build: fixed ones, so that equal inputs give equal bytes, and the recipe's on top."""
     parallel = {"CMAKE_BUILD_PARALLEL_LEVEL": str(jobs), "MAKEFLAGS": f"-j{jobs}"} if jobs else {}
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -151,7 +151,7 @@ def run_phase(
     timeout: float,
     script: str = _SCRIPT,
 ) -> None:
-    """Run one phase of a script of ours in a container; its lines go to the log, its failure becomes the job's.
+    """Run one phase of our script in a container; its lines go to the log, its failure becomes the job's.
 
     :param timeout: in seconds.
     :raises BuildFailed: it failed, or ran out of memory.

@@ -1,4 +1,4 @@
-"""The work of a build job: resolve, fetch, keys, a wheel job for each miss, and the answer when all have ended."""
+"""The work of a build job: resolve, fetch, a wheel job for each miss, the answer when all have ended."""
 
 from __future__ import annotations
 

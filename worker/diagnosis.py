@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from wheelyard.errors import BuildFailed
+from wheelyard.errors import BuildFailed, InfrastructureError
 
-# In order: the earlier pattern is nearer to the cause. A compiler's own error beats the build tool's echo of it.
+# The earlier pattern is nearer to the cause: a compiler's own error beats the build tool's echo of it.
 _CAUSES = (
     re.compile(r"^(?P<text>\S+?:\d+(:\d+)?: (fatal )?error: .+)"),
     re.compile(r"^(?P<text>\S*ld(\.bfd|\.gold|\.lld)?: (error: )?(cannot find .+|.*undefined reference.+))"),
@@ -38,7 +38,7 @@ def first_error(lines: Sequence[str]) -> str:
 
 
 def missing_part(lines: Sequence[str]) -> tuple[str, str]:
-    """What a compile lacked: (`header` | `library` | `pkg-config` | `program`, its name), or two empty strings."""
+    """What a compile lacked: `header`, `library`, `pkg-config` `program`, and its name; or empty."""
     for kind, pattern in (("header", _HEADER), ("library", _LIBRARY), ("pkg-config", _DEPENDENCY)):
         for line in lines:
             if found := pattern.search(line):
@@ -67,4 +67,30 @@ def diagnose(lines: Sequence[str], *, title: str, phase: str, said: Sequence[str
         first_error=error,
         missing_kind=kind,
         missing_name=name,
+    )
+
+
+def name_package(error: BuildFailed, packages_of: Callable[[str, str], Sequence[str]]) -> BuildFailed:
+    """The same error, with the Debian package that brings what was missing.
+
+    :param packages_of: packages that bring a part of a kind and name, the likeliest first.
+    """
+    kind, name = error.facts.get("missing_kind", ""), error.facts.get("missing_name", "")
+    if not kind:
+        return error
+    try:
+        packages = list(packages_of(kind, name))
+    except InfrastructureError:
+        # A hint is worth no second failure.
+        return error
+    if not packages:
+        return error
+    others = f" (or {', '.join(packages[1:])})" if packages[1:] else ""
+    return BuildFailed(
+        error.failed,
+        expected=error.expected,
+        found=error.found,
+        do=f"the Debian package {packages[0]}{others} has the {kind} {name}: "
+        "add it to the packages of a toolchain of yours, see `wheelyard toolchain show`",
+        **{**error.facts, "packages": packages},
     )

@@ -6,10 +6,7 @@ import io
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-
-_MAX_ELF_BYTES = 1 << 30
+from runtime_images.elf_needs import MAGIC, read_elf
 
 
 def external_libraries(wheel: Path) -> tuple[str, ...]:
@@ -19,19 +16,9 @@ def external_libraries(wheel: Path) -> tuple[str, ...]:
     with zipfile.ZipFile(wheel) as pack:
         for member in pack.infolist():
             with pack.open(member) as stream:
-                if stream.read(4) != b"\x7fELF" or member.file_size > _MAX_ELF_BYTES:
+                if stream.read(len(MAGIC)) != MAGIC:
                     continue
             brought.add(PurePosixPath(member.filename).name)
-            needed |= needed_sonames(pack.read(member))
+            if (needs := read_elf(io.BytesIO(pack.read(member)))) is not None:
+                needed.update(needs.needed)
     return tuple(sorted(needed - brought))
-
-
-def needed_sonames(content: bytes) -> set[str]:
-    """DT_NEEDED entries of one ELF file; an empty set where it is damaged or static."""
-    try:
-        dynamic = ELFFile(io.BytesIO(content)).get_section_by_name(".dynamic")
-        if dynamic is None:
-            return set()
-        return {tag.needed for tag in dynamic.iter_tags() if tag.entry.d_tag == "DT_NEEDED"}
-    except (ELFError, AttributeError):
-        return set()

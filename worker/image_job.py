@@ -9,7 +9,7 @@ from runtime_images.report import report_document
 from runtime_images.spec import ImageSpec
 from runtime_images.wheel_layers import keep_wheel_layer, missing_wheel_layers
 from wheelyard.digests import Digest
-from wheelyard.errors import InfrastructureError, InputError
+from wheelyard.errors import InfrastructureError
 from wheelyard.image_record import WheelPin
 from wheelyard.jobs.states import State
 from wheelyard.requests import ImageRequest
@@ -54,12 +54,6 @@ def make_image(work: Work) -> Outcome:
 
 def spec_of(request: ImageRequest, ready: ReadyToolchain, build: dict[str, Any]) -> ImageSpec:
     """The image's spec: everything by digest."""
-    if ready.record.base is None:
-        raise InputError(
-            f"the toolchain {ready.toolchain.name} has no runtime base",
-            expected="a toolchain that is made from Debian packages",
-            do="see `wheelyard toolchain list`",
-        )
     wheels = tuple(
         WheelPin(
             project=wheel["project"],
@@ -74,7 +68,7 @@ def spec_of(request: ImageRequest, ready: ReadyToolchain, build: dict[str, Any])
         toolchain_image=ready.record.image,
         python_tag=ready.toolchain.python.tag,
         policy=ready.toolchain.policy,
-        base=ready.record.base,
+        base=ready.record.runtime_base,
         wheels=wheels,
         app=Digest.parse(request.app) if request.app else None,
         entrypoint=request.entrypoint or ("python3",),

@@ -34,7 +34,7 @@ def step_of(line: str) -> tuple[int, int, str] | None:
     """
     if found := _STEP.match(line):
         done, total = int(found[1]), int(found[2])
-        return (done, total, found[3]) if 0 < total and done <= total else None
+        return (done, total, found[3]) if total > 0 and done <= total else None
     if found := _PERCENT.match(line):
         return (int(found[1]), 100, found[2]) if int(found[1]) <= 100 else None
     return None
@@ -100,7 +100,7 @@ class JobLog:
         self._send(type_, **facts)
 
     def close(self, store: Store) -> str:
-        """End the log and keep it in the store; returns its digest as text, empty where the store is out. Repeatable."""
+        """End the log and keep it; returns its digest as text, empty where the store is out. Repeatable."""
         with self._lock:
             if self._digest is not None:
                 return self._digest

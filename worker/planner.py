@@ -1,4 +1,4 @@
-"""From a lock to nodes: each pin's sdist and build environment by digest, its build key, and whether the cache has it."""
+"""From a lock to nodes: a pin's sdist and build environment by digest, its build key, hit or miss."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Planner:
         )
 
     def _environment(self, sdist: IndexFile, recipe: Recipe) -> Lock:
-        """The locked build environment of an sdist: the one that was made first holds, so that keys hold, too."""
+        """The locked build environment of an sdist: the first one holds, so that keys hold, too."""
         services = self._services
         key = key_of(
             {

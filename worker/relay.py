@@ -1,4 +1,4 @@
-"""The relay and reaper: rings again for silent jobs, takes back lost ones, removes what nobody owns. `python -m worker.relay`."""
+"""The relay and reaper, `python -m worker.relay`: rings for silent jobs, takes back what nobody holds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def reap(services: Services) -> None:
 
 
 def sweep(services: Services) -> None:
-    """Remove the containers of jobs that ended or are held by nobody. Jobs of another stack on this host are not ours."""
+    """Remove the containers of jobs that nobody holds. Jobs of another stack on this host are not ours."""
     for job in services.ledger.get_many(sorted(set(services.engine.jobs().values()))):
         if not job.owner:
             logger.warning("removing a container that nobody owns", job=job.id)
@@ -44,7 +44,7 @@ def sweep(services: Services) -> None:
 
 
 def main() -> int:
-    """One round after the other until told to stop. A round that fails is said, and the next one tries again."""
+    """One round after the other until told to stop; a round that fails is said, and the next tries again."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -52,7 +52,7 @@ def main() -> int:
         settings = read_settings()
         services = open_services(settings)
     except WheelyardError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return error.exit_code
     doorbell = CeleryDoorbell(settings.redis_url)
     rounds = 0

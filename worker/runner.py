@@ -59,9 +59,9 @@ class Runner:
                 self._end(work, self._attempt(work))
         except LeaseLost as error:
             logger.warning("gave up a job that is another's", job=claim.id, error=error.failed)
-        except (WheelyardError, OSError) as error:
-            # What failed here is the bookkeeping itself; the lease runs out, and the reaper takes the job back.
-            logger.error("a job's end could not be noted", job=claim.id, error=str(error))
+        except (WheelyardError, OSError):
+            # What failed is the bookkeeping itself; the lease runs out, and the reaper takes the job back.
+            logger.exception("a job's end could not be noted", job=claim.id)
         finally:
             self._active.pop(claim.id, None)
             shutil.rmtree(scratch, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The check of a wheel that foreign code made: name, version, tags, RECORD, members, size. Runs nothing of it."""
+"""The check of a wheel that foreign code made; runs nothing of it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class CheckedWheel:
 
 
 def accepted_tags(toolchain: Toolchain) -> frozenset[Tag]:
-    """Tags that a wheel of this toolchain may have: its CPython, abi3 and pure ones, its policy or any platform."""
+    """Tags that a wheel of this toolchain may have: its CPython, abi3 and pure; its policy or `any`."""
     minor = int(toolchain.python.tag.removeprefix("cp3"))
     interpreters = [(f"cp3{minor}", f"cp3{minor}"), (f"cp3{minor}", "none")]
     interpreters += [(f"cp3{older}", "abi3") for older in range(2, minor + 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import stamina
@@ -15,12 +15,15 @@ from sqlalchemy.orm import Session
 
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest
-from wheelyard.errors import InfrastructureError, StoredOtherBytes, StoreUnavailable
+from wheelyard.errors import BuildFailed, InfrastructureError, StoredOtherBytes, StoreUnavailable
 from wheelyard.jobs.states import State
 from wheelyard.toolchains import Toolchain
 from wheelyard.wheel_record import WheelRecord
 from worker.build_container import WheelOrder, lay_inputs, make_wheel
 from worker.context import Services, Work
+from worker.debian.contents import DebianContents
+from worker.debian.mirror import find_mirror
+from worker.diagnosis import name_package
 from worker.elf_external import external_libraries
 from worker.outcome import Done, Outcome
 from worker.planner import find_record
@@ -47,7 +50,10 @@ def make_one_wheel(work: Work) -> Outcome:
             )
             folder = work.scratch / "in"
             lay_inputs(work, order, folder)
-        path = make_wheel(work, order, folder)
+        try:
+            path = make_wheel(work, order, folder)
+        except BuildFailed as error:
+            raise name_package(error, _package_search(services, ready.toolchain)) from error
         with work.phase("check"):
             checked = check_wheel(
                 path,
@@ -80,7 +86,7 @@ def make_one_wheel(work: Work) -> Outcome:
 def publish(
     work: Work, ready: ReadyToolchain, inputs: BuildInputs, wheel: CheckedWheel, modules: tuple[str, ...]
 ) -> WheelRecord:
-    """Put bytes, then the record, into the store. What was compiled is not thrown away because the store is out."""
+    """Put bytes, then the record, into the store; waits for a store that is out."""
     store = work.services.store
     digest, metadata = Digest.of_file(wheel.path), Digest.of(wheel.metadata)
     _patiently(work, lambda: store.put_blob(wheel.path, digest))
@@ -111,7 +117,7 @@ def publish(
 
 
 def next_build_number(services: Services, channel: str, inputs: BuildInputs, toolchain: Toolchain) -> int:
-    """Build number (PEP 427) for a rebuild of a version that the channel has with other bytes; 0 where it is the first."""
+    """Build number (PEP 427) of a version that the channel may have with other bytes; 0 for the first."""
     accepted = accepted_tags(toolchain)
     taken = []
     for file in services.catalogue.files(channel, inputs.project):
@@ -119,6 +125,14 @@ def next_build_number(services: Services, channel: str, inputs: BuildInputs, too
         if version == Version(inputs.version) and file.build_key != inputs.key and _meets(tags, accepted):
             taken.append(build[0] if build else 0)
     return max(taken) + 1 if taken else 0
+
+
+def _package_search(services: Services, toolchain: Toolchain) -> Callable[[str, str], Sequence[str]]:
+    if toolchain.debian is None:
+        return lambda _kind, _name: ()
+    settings = services.settings
+    mirror = find_mirror(settings).main
+    return DebianContents(mirror, toolchain.debian.suite, settings.data_dir / "contents").packages
 
 
 def _meets(tags: frozenset[Tag], accepted: frozenset[Tag]) -> bool:

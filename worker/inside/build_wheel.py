@@ -1,6 +1,7 @@
-"""Runs in the build container, a phase a call: unpack, environment, compile, repair. Standard library and the tools venv only.
+"""Runs in the build container, a phase a call: unpack, environment, compile, repair.
 
-Everything around it is foreign, so it decides nothing: the control process checks the wheel that comes out.
+It needs the standard library and the tools venv only. Everything around it is foreign, so it decides nothing:
+the control process checks the wheel that comes out.
 `/in/job.json` says what to do; `/in` is read-only, `/build` is an empty tmpfs.
 """
 
@@ -13,7 +14,11 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+Job = dict[str, Any]
 
 IN = Path("/in")
 SRC = Path("/build/src")
@@ -30,7 +35,7 @@ def fail(message: str) -> None:
     sys.exit(3)
 
 
-def unpack(job: dict) -> None:
+def unpack(job: Job) -> None:
     """Lay the sdist's one top folder at /build/src: a fixed path, or the compiler cache never hits."""
     archive = IN / "sdist" / job["sdist_filename"]
     staging = Path("/build/unpacked")
@@ -38,14 +43,14 @@ def unpack(job: dict) -> None:
     try:
         if archive.name.endswith(".zip"):
             with zipfile.ZipFile(archive) as pack:
-                pack.extractall(staging)
+                pack.extractall(staging)  # noqa: S202 - the container is the wall
         else:
             with tarfile.open(archive) as pack:
-                # PEP 706: the data filter refuses absolute and parent paths, devices and links out of the folder.
+                # PEP 706: it refuses absolute and parent paths, devices, and links that leave.
                 if hasattr(tarfile, "data_filter"):
                     pack.extractall(staging, filter="data")
                 else:
-                    pack.extractall(staging)
+                    pack.extractall(staging)  # noqa: S202 - the container is the wall
     except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
         fail(f"the sdist {archive.name} can't be unpacked: {error}")
     tops = sorted(staging.iterdir())
@@ -56,19 +61,19 @@ def unpack(job: dict) -> None:
     tops[0].rename(SRC)
     if (IN / "ccache.tar").exists():
         with tarfile.open(IN / "ccache.tar") as pack:
-            pack.extractall(CACHE)
+            pack.extractall(CACHE)  # noqa: S202 - our own file
         print("compiler cache restored")
     else:
         CACHE.mkdir()
         print("compiler cache: empty")
 
 
-def environment(job: dict) -> None:
+def environment(job: Job) -> None:
     """Make the build environment of exactly the locked wheels."""
     run([job["python"], "-m", "venv", "--without-pip", str(ENV)])
     wheels = sorted(str(wheel) for wheel in (IN / "wheels").iterdir())
     for wheel in wheels:
-        print(f"  {os.path.basename(wheel)}")
+        print(f"  {Path(wheel).name}")
     if wheels:
         run(
             [str(TOOLS / "pip"), "--python", str(ENV / "bin" / "python"), "install", "--quiet", "--no-index",
@@ -76,8 +81,8 @@ def environment(job: dict) -> None:
         )  # fmt: skip
 
 
-def compile_wheel(job: dict) -> None:
-    """Let the project's own backend make the wheel (PEP 517), without isolation: the environment is made already."""
+def compile_wheel(job: Job) -> None:
+    """Let the project's own backend make the wheel (PEP 517); its environment is made already."""
     from build import BuildBackendException, BuildException, ProjectBuilder
 
     os.environ["PATH"] = f"{ENV}/bin:/usr/lib/ccache:/usr/local/bin:/usr/bin:/bin"
@@ -85,7 +90,9 @@ def compile_wheel(job: dict) -> None:
     os.environ["SOURCE_DATE_EPOCH"] = str(source_date_epoch())
     RAW.mkdir()
 
-    def runner(command, cwd=None, extra_environ=None):
+    def runner(
+        command: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
         subprocess.run(command, cwd=cwd, env={**os.environ, **(extra_environ or {})}, check=True)
 
     try:
@@ -105,12 +112,12 @@ def compile_wheel(job: dict) -> None:
 
 
 def source_date_epoch() -> int:
-    """Newest time in the sdist, not before 1980, where zip's time begins: the same for everybody who has these bytes."""
+    """Newest time in the sdist's top, not before 1980, where zip's time begins."""
     newest = max((path.lstat().st_mtime for path in SRC.iterdir()), default=0)
     return max(int(newest), 315_532_800)
 
 
-def repair(job: dict) -> None:
+def repair(job: Job) -> None:
     """Graft what the policy does not allow to be external (auditwheel), strip symbols, write the SBOM."""
     wheels = sorted(RAW.glob("*.whl"))
     if len(wheels) != 1:
@@ -142,10 +149,10 @@ def repair(job: dict) -> None:
                 str(made[0]),
             ]
         )
-    (OUT / "name").write_text(sorted(OUT.glob("*.whl"))[0].name)
+    (OUT / "name").write_text(min(OUT.glob("*.whl")).name)
 
 
-def save_cache(job: dict) -> None:
+def save_cache(_job: Job) -> None:
     """Pack the compiler cache for the next build of this project."""
     subprocess.run(["ccache", "--cleanup"], check=False)
     with tarfile.open("/build/ccache-out.tar", "w") as pack:
@@ -154,11 +161,11 @@ def save_cache(job: dict) -> None:
                 pack.add(path, str(path.relative_to(CACHE)), recursive=False)
 
 
-def run(command: list) -> None:
+def run(command: Sequence[str]) -> None:
     """Run one program; its failure is the phase's."""
     done = subprocess.run(command, check=False)
     if done.returncode != 0:
-        fail(f"{os.path.basename(command[0])} failed with status {done.returncode}")
+        fail(f"{Path(command[0]).name} failed with status {done.returncode}")
 
 
 PHASES = {

@@ -1,6 +1,6 @@
-"""Runs in a clean container: installs one wheel with what it needs at run time, imports it, and smokes it.
+"""Runs in a clean container: installs one wheel with what it needs at run time, imports and smokes it.
 
-`/in/test.json` names the wheel, the modules and the smoke test; `/in/wheels` holds the wheels that pip may take.
+`/in/test.json` names the wheel, the modules and the smoke test; `/in/wheels` holds what pip may take.
 """
 
 from __future__ import annotations
@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 IN = Path("/in")
 ENV = Path("/build/env")
 
 
-def run(command: list, what: str) -> None:
+def run(command: Sequence[str], what: str) -> None:
     """Run one program; its failure is the phase's."""
-    done = subprocess.run(command, check=False, cwd="/tmp")
+    done = subprocess.run(command, check=False, cwd="/tmp")  # noqa: S108 - the container's own
     if done.returncode != 0:
         print(f"wheelyard: {what}", flush=True)
         sys.exit(3)

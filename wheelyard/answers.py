@@ -1,0 +1,217 @@
+"""What the service answers, as value objects: jobs, built wheels, toolchains, and the cache's files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wheelyard.digests import Digest
+from wheelyard.errors import BuildFailed, Cancelled, WheelyardError, from_document
+
+_ENDED = frozenset({"succeeded", "failed", "cancelled"})
+_OWN_FIELDS = frozenset({"failed", "expected", "found", "do", "self"})
+
+
+def read_error(document: Mapping[str, Any]) -> WheelyardError:
+    """The error that an answer carries; a newer service's unknown fields do no harm.
+
+    :param document: as `WheelyardError.to_document` writes it.
+    """
+    facts = document.get("facts")
+    kept = {str(name): value for name, value in facts.items()} if isinstance(facts, dict) else {}
+    texts = {name: str(document.get(name) or "") for name in ("kind", "failed", "expected", "found", "do")}
+    return from_document(
+        {
+            **texts,
+            "failed": texts["failed"] or "the service did not say what failed",
+            "facts": {name: value for name, value in kept.items() if name not in _OWN_FIELDS},
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildAnswer:
+    """A job that another one waits for."""
+
+    id: str
+    title: str
+    state: str
+    phase: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in _ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAnswer:
+    """A job as the service described it.
+
+    :param state: queued, building, publishing, succeeded, failed or cancelled.
+    :param times: epoch seconds; 0 where it did not happen yet.
+    :param document: the whole answer, for `--json`.
+    """
+
+    id: str
+    kind: str
+    state: str
+    phase: str
+    title: str
+    toolchain: str
+    channel: str
+    children: tuple[ChildAnswer, ...]
+    result: Mapping[str, Any] | None
+    error: WheelyardError | None
+    waiters: int
+    cancel_requested: bool
+    created_at: float
+    started_at: float
+    ended_at: float
+    document: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in _ENDED
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended well."""
+        return self.state == "succeeded"
+
+    def failure(self) -> WheelyardError:
+        """Why an ended job did not end well."""
+        if self.error is not None:
+            return self.error
+        if self.state == "cancelled":
+            return Cancelled(f"{self.title or self.id} was cancelled")
+        return BuildFailed(f"{self.title or self.id} ended as {self.state}, and the service did not say why")
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> JobAnswer:
+        """Read an answer of `/v1/jobs/…`, `/v1/builds` or `/v1/images`; fields that it lacks are empty."""
+        times = document.get("times")
+        moments: Mapping[str, Any] = times if isinstance(times, dict) else document
+
+        def moment(name: str) -> float:
+            value = moments.get(name, moments.get(name.removesuffix("_at")))
+            return float(value or 0.0)
+
+        error = document.get("error")
+        return cls(
+            id=document["id"],
+            kind=document.get("kind", ""),
+            state=document["state"],
+            phase=document.get("phase") or "",
+            title=document.get("title") or "",
+            toolchain=document.get("toolchain") or "",
+            channel=document.get("channel") or "",
+            children=tuple(
+                ChildAnswer(
+                    id=child["id"],
+                    title=child.get("title") or "",
+                    state=child.get("state") or "",
+                    phase=child.get("phase") or "",
+                )
+                for child in document.get("children") or ()
+            ),
+            result=document.get("result"),
+            error=read_error(error) if isinstance(error, dict) else None,
+            waiters=int(document.get("waiters") or 0),
+            cancel_requested=bool(document.get("cancel_requested")),
+            created_at=moment("created_at"),
+            started_at=moment("started_at"),
+            ended_at=moment("ended_at"),
+            document=document,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltWheel:
+    """One wheel in the result of a build.
+
+    :param size: in bytes.
+    :param hit: it was in the cache before.
+    :param seconds: that its build took; 0 for a hit.
+    """
+
+    project: str
+    version: str
+    filename: str
+    digest: Digest
+    size: int
+    build_key: str
+    hit: bool
+    seconds: float
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> BuiltWheel:
+        """Read one entry of a build's `wheels`."""
+        return cls(
+            project=document["project"],
+            version=document["version"],
+            filename=document["filename"],
+            digest=Digest.parse(document["digest"]),
+            size=int(document["size"]),
+            build_key=document.get("build_key") or "",
+            hit=bool(document.get("hit")),
+            seconds=float(document.get("seconds") or 0.0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildResult:
+    """The result of a build job.
+
+    :param lock: digest of the lock, as the service wrote it.
+    :param seconds: from the first claim to the end.
+    """
+
+    lock: str
+    wheels: tuple[BuiltWheel, ...]
+    seconds: float
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> BuildResult:
+        """Read a build job's `result`."""
+        return cls(
+            lock=document.get("lock") or "",
+            wheels=tuple(BuiltWheel.from_document(wheel) for wheel in document.get("wheels") or ()),
+            seconds=float(document.get("seconds") or 0.0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedWheel:
+    """One file that a channel shows.
+
+    :param size: in bytes.
+    :param published_at: epoch seconds.
+    """
+
+    channel: str
+    project: str
+    version: str
+    filename: str
+    digest: Digest
+    size: int
+    requires_python: str
+    build_key: str
+    published_at: float
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> CachedWheel:
+        """Read one entry of `/v1/wheels`."""
+        return cls(
+            channel=document.get("channel") or "",
+            project=document["project"],
+            version=document["version"],
+            filename=document["filename"],
+            digest=Digest.parse(document["digest"]),
+            size=int(document["size"]),
+            requires_python=document.get("requires_python") or "",
+            build_key=document.get("build_key") or "",
+            published_at=float(document.get("published_at") or 0.0),
+        )

@@ -1,0 +1,164 @@
+"""Following a job in a command: the display, Ctrl-C, and the exit code that the end means."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from wheelyard.answers import JobAnswer
+from wheelyard.cli.error_text import write_error
+from wheelyard.cli.exits import DONE, exit_code_of_job
+from wheelyard.cli.progress.display import Display, ProgressStyle, make_display, resolve_style
+from wheelyard.cli.progress.json_lines import write_json_line
+from wheelyard.cli.results import write_result
+from wheelyard.client import Client
+from wheelyard.errors import Cancelled, Conflict, WheelyardError
+from wheelyard.following import Following
+
+_GRACE_SECONDS = 20.0
+
+
+class _Interrupts:
+    """Ctrl-C and a polite kill, counted; the second one raises KeyboardInterrupt wherever the program is."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+        if self.count > 1:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _counted_interrupts() -> Iterator[_Interrupts]:
+    interrupts = _Interrupts()
+    before = {number: signal.signal(number, interrupts) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupts
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def follow_job(client: Client, job: JobAnswer, style: ProgressStyle, *, detach: bool = False) -> int:
+    """Show a job until its end, then its result or its error; returns the exit code.
+
+    :param detach: print the id and leave at once.
+    """
+    if detach:
+        sys.stdout.write(f"{job.id}\n")
+        return DONE
+    ended = follow_to_end(client, job, style)
+    return report_end(ended, style, client.url)
+
+
+def report_end(job: JobAnswer, style: ProgressStyle, url: str) -> int:
+    """Say how an ended job ended, and return its exit code.
+
+    :param url: the service's address, for the line that installs the wheels.
+    """
+    as_json = style is ProgressStyle.JSON
+    if not job.succeeded:
+        write_error(job.failure(), as_json=as_json, log_of=log_owner(job))
+    elif as_json:
+        write_json_line({"type": "result", "job": job.id, "state": job.state, "result": job.result})
+    else:
+        write_result(job, url)
+    return exit_code_of_job(job)
+
+
+def log_owner(job: JobAnswer) -> str:
+    """Id of the job whose log says why this one failed: the one that it waited for, where that failed."""
+    named = job.error.facts.get("job") if job.error is not None else None
+    failed = [child.id for child in job.children if child.state == "failed"]
+    return str(named or (failed[0] if failed else job.id))
+
+
+def follow_to_end(client: Client, job: JobAnswer, style: ProgressStyle) -> JobAnswer:
+    """Show a job until its end, and return it as it ended. The first Ctrl-C cancels it.
+
+    :raises Cancelled: it was cancelled by Ctrl-C, whatever the service made of that.
+    :raises ServiceUnreachable: the service stayed away for too long.
+    """
+    if job.ended:
+        return client.job(job.id)
+    display = make_display(resolve_style(style), job.id, job.title)
+    trouble: list[str] = []
+
+    def on_trouble(text: str) -> None:
+        trouble.append(text)
+
+    following = Following(client, job.id, on_trouble=on_trouble)
+    with _counted_interrupts() as interrupts, display:
+        display.expect(job.children)
+        _show(client, job.id, display, following, interrupts, trouble)
+    return client.job(job.id)
+
+
+def _show(
+    client: Client,
+    job_id: str,
+    display: Display,
+    following: Following,
+    interrupts: _Interrupts,
+    trouble: list[str],
+) -> None:
+    leave_at, lost = 0.0, False
+    for event in following.events():
+        if event is not None:
+            display.event(event)
+            if event.type == "phase" and event.job == job_id and event.facts.get("name") == "waiting":
+                display.expect(client.job(job_id).children)
+        else:
+            display.tick()
+        while trouble:
+            text = trouble.pop(0)
+            if text and not lost:
+                display.note(f"the connection was lost ({text}); trying again")
+            elif not text and lost:
+                display.note("the connection is back")
+            lost = bool(text)
+        if interrupts.count and not leave_at:
+            leave_at = time.monotonic() + _GRACE_SECONDS
+            display.note("cancelling; Ctrl-C again leaves at once")
+            _cancel(client, job_id)
+        if leave_at and time.monotonic() > leave_at:
+            break
+    if leave_at:
+        _end_of_cancelled(client, job_id)
+
+
+def _cancel(client: Client, job_id: str) -> None:
+    try:
+        left = client.cancel(job_id)
+    except Conflict:
+        return  # It ended meanwhile.
+    if not left.ended and left.waiters > 0 and not left.cancel_requested:
+        raise Cancelled(
+            f"this request of {left.title} was taken back",
+            found="other requests wait for the same job; it goes on without this one",
+            do=f"see `wheelyard job {job_id}`",
+            job=job_id,
+        )
+
+
+def _end_of_cancelled(client: Client, job_id: str) -> None:
+    try:
+        job = client.job(job_id)
+    except WheelyardError as error:
+        raise Cancelled(f"job {job_id} was asked to end", found=error.failed, job=job_id) from error
+    if job.succeeded:
+        # It was done before the word reached it: then there is a result to tell.
+        return
+    raise Cancelled(
+        f"{job.title or job_id} was cancelled"
+        if job.ended
+        else f"{job.title or job_id} is still being cancelled",
+        do="" if job.ended else f"see `wheelyard job {job_id}`",
+        job=job_id,
+    )

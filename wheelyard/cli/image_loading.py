@@ -1,0 +1,102 @@
+"""Loading an image into this machine's container engine: the archive goes into its standard input."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from enum import StrEnum
+from typing import IO
+
+from wheelyard.errors import EngineFailed, InputError
+
+_PROBE_SECONDS = 20.0
+_END_SECONDS = 900.0
+
+
+class LoadEngine(StrEnum):
+    """Which engine an image is loaded into."""
+
+    AUTO = "auto"
+    PODMAN = "podman"
+    DOCKER = "docker"
+
+
+def find_engine(wanted: LoadEngine) -> str:
+    """The command that loads: the one that is asked for, else podman, else docker where its daemon answers.
+
+    :raises InputError: the machine has none that could.
+    """
+    if wanted is not LoadEngine.AUTO:
+        if shutil.which(wanted.value) is None:
+            raise InputError(
+                f"{wanted} is not installed", do=f"install {wanted}, or write a file with --output FILE"
+            )
+        return wanted.value
+    if shutil.which("podman") is not None:
+        return "podman"
+    if shutil.which("docker") is not None:
+        problem = _docker_problem()
+        if not problem:
+            return "docker"
+        raise EngineFailed(
+            "docker is installed, but its daemon does not answer",
+            found=problem,
+            do="start it, or write a file with --output FILE",
+        )
+    raise InputError(
+        "there is no container engine to load into",
+        expected="podman or docker",
+        do="install one, or write a file with --output FILE",
+    )
+
+
+def _docker_problem() -> str:
+    argv = ["docker", "version", "--format", "{{.Server.Version}}"]
+    try:
+        asked = subprocess.run(argv, capture_output=True, timeout=_PROBE_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return "" if asked.returncode == 0 else asked.stderr.decode(errors="replace").strip()[-300:]
+
+
+def load_archive(engine: str, write: Callable[[IO[bytes]], None]) -> str:
+    """Pipe a docker archive into `ENGINE load`; returns what it said.
+
+    :param write: writes the archive to the stream that it is given.
+    :raises EngineFailed: the engine ended early, badly, or not at all.
+    """
+    argv = [engine, "load"]
+    # Its own session: a Ctrl-C reaches this process only, which then ends the engine's command.
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+        ) as loading,
+    ):
+        try:
+            stdin = loading.stdin
+            if stdin is not None:
+                try:
+                    write(stdin)
+                    stdin.close()
+                except BrokenPipeError:
+                    # The engine stopped reading: its own words say why.
+                    loading.wait(timeout=_PROBE_SECONDS)
+            code = loading.wait(timeout=_END_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            loading.kill()
+            raise EngineFailed(f"`{engine} load` did not end", do="see whether the engine hangs") from error
+        except BaseException:
+            loading.kill()
+            raise
+        said.seek(0)
+        output = said.read().decode(errors="replace").strip()
+    if code != 0:
+        raise EngineFailed(
+            f"`{engine} load` failed with status {code}",
+            found=output[-500:],
+            do="see that the engine has room, or write a file with --output FILE",
+        )
+    return output

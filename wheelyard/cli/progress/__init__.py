@@ -1,0 +1,1 @@
+"""What a person, a CI log or a program sees while a job runs."""

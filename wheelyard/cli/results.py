@@ -1,0 +1,93 @@
+"""Results: what a job made, as the tables that a command ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from wheelyard.answers import BuildResult, JobAnswer
+from wheelyard.cli.sizes import size_text
+from wheelyard.cli.tables import seconds_text, write_line, write_table
+from wheelyard.image_record import ImageRecord
+
+DEFAULT_CHANNEL = "default"
+
+
+def index_url(url: str, channel: str) -> str:
+    """Address of a channel's index (PEP 503) on a service.
+
+    :param url: of the service.
+    """
+    return f"{url}/simple/" if channel in ("", DEFAULT_CHANNEL) else f"{url}/channels/{channel}/simple/"
+
+
+def pip_line(index: str, requirements: Sequence[str]) -> str:
+    """The line that installs from the cache and from nowhere else."""
+    return f"pip install --index-url {index} --only-binary :all: {' '.join(requirements)}"
+
+
+def write_result(job: JobAnswer, url: str = "") -> None:
+    """Write what a job made.
+
+    :param url: of the service, for the line that installs the wheels; empty leaves that out.
+    """
+    result: Mapping[str, Any] = job.result or {}
+    if "image" in result:
+        write_image(ImageRecord.from_document(result["image"]), float(result.get("seconds") or 0.0))
+    elif "wheels" in result:
+        write_build(BuildResult.from_document(result), job.channel, url)
+    else:
+        for name, value in result.items():
+            write_line(f"{name}: {value}")
+
+
+def write_build(result: BuildResult, channel: str, url: str) -> None:
+    """Write the wheels of a build, and how to install them."""
+    rows = [
+        (
+            wheel.project,
+            wheel.version,
+            wheel.filename,
+            size_text(wheel.size),
+            "hit" if wheel.hit else "built",
+            "-" if wheel.hit else seconds_text(wheel.seconds),
+        )
+        for wheel in result.wheels
+    ]
+    write_table(("PROJECT", "VERSION", "WHEEL", "SIZE", "CACHE", "TIME"), rows, right=(3, 5))
+    hits = sum(wheel.hit for wheel in result.wheels)
+    total = size_text(sum(wheel.size for wheel in result.wheels))
+    count = f"{len(rows)} wheel{'' if len(rows) == 1 else 's'}"
+    write_line(f"{count}, {total}, {hits} from the cache, {seconds_text(result.seconds)}")
+    if url:
+        write_line()
+        pins = [f"{wheel.project}=={wheel.version}" for wheel in result.wheels]
+        write_line(pip_line(index_url(url, channel), pins))
+        if _needs_trust(url):
+            write_line(
+                "(the address is not https: add --trusted-host " + (urlsplit(url).hostname or "") + ")"
+            )
+
+
+def write_image(record: ImageRecord, seconds: float) -> None:
+    """Write the layers of an image, and what is not inside."""
+    rows = [
+        (layer.title, size_text(layer.size), size_text(layer.unpacked), layer.digest.hex[:12])
+        for layer in record.layers
+    ]
+    rows.append(("all", size_text(record.size), size_text(record.unpacked), ""))
+    write_table(("LAYER", "COMPRESSED", "UNPACKED", "DIGEST"), rows, right=(1, 2))
+    absent = [tool for tool, is_absent in record.absent.items() if is_absent]
+    if absent:
+        write_line(f"not inside: {', '.join(absent)}")
+    for tool, paths in record.tools_found.items():
+        write_line(f"inside: {tool} ({', '.join(paths)})")
+    write_line(f"image {record.image_id}")
+    write_line(f"manifest {record.manifest_digest}, made in {seconds_text(seconds)}")
+
+
+def _needs_trust(url: str) -> bool:
+    """Whether pip would refuse the address; it trusts plain HTTP on this machine only."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")

@@ -1,0 +1,42 @@
+"""The session of one command: its global options, and what they lead to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import typer
+
+from wheelyard.client import Client
+from wheelyard.settings import Settings, read_settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The options before the command's name; an empty one was not given."""
+
+    url: str = ""
+    token: str = ""
+    debug: bool = False
+
+    def settings(self, **overrides: object) -> Settings:
+        """The process's settings, the options winning over the environment.
+
+        :raises InputError: a variable has a value that it can't have.
+        """
+        return read_settings(url=self.url or None, token=self.token or None, **overrides)
+
+    def client(self) -> Client:
+        """A client of the service that was named, or that `wheelyard up` wrote down.
+
+        :raises InfrastructureError: none is known.
+        """
+        from wheelyard.cli.service_address import find_service
+
+        address = find_service(self.settings())
+        return Client(address.url, address.token)
+
+
+def session_of(context: typer.Context) -> Session:
+    """The session that the root command made."""
+    found = context.find_object(Session)
+    return found if found is not None else Session()

@@ -1,0 +1,102 @@
+"""The commands about toolchains: toolchain list, show, build."""
+
+# ruff: noqa: D301 - \b keeps the lines of an example apart in the help; it must not be raw.
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from wheelyard.cli.exits import exit_codes_help
+from wheelyard.cli.follow_job import follow_job
+from wheelyard.cli.progress.display import ProgressStyle
+from wheelyard.cli.session import session_of
+from wheelyard.cli.tables import write_json, write_line, write_table
+
+toolchain_app = typer.Typer(
+    help="Compilers, one CPython and a platform policy, each a container image.", no_args_is_help=True
+)
+Name = Annotated[
+    str, typer.Argument(help="The toolchain's name, as `toolchain list` prints it.", metavar="NAME")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As one JSON document.")]
+
+
+@toolchain_app.command("list", epilog=exit_codes_help())
+def list_toolchains(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the toolchains that the service knows.
+
+    \b
+    Examples:
+      wheelyard toolchain list
+    """
+    with session_of(context).client() as client:
+        found = client.toolchains()
+    if as_json:
+        write_json(found)
+        return
+    rows = [
+        (
+            str(entry.get("name", "")),
+            _python(entry),
+            str(entry.get("policy", "")),
+            _made(entry),
+            str(entry.get("description", "")),
+        )
+        for entry in found
+    ]
+    write_table(("NAME", "PYTHON", "POLICY", "IMAGE", "DESCRIPTION"), rows)
+
+
+@toolchain_app.command("show", epilog=exit_codes_help())
+def show_toolchain(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Show one toolchain: its image, its Python, its packages.
+
+    \b
+    Examples:
+      wheelyard toolchain show debian12-cp311
+    """
+    with session_of(context).client() as client:
+        found = client.toolchain(name)
+    if as_json:
+        write_json(found)
+        return
+    for label, value in found.items():
+        for part, text in _flat(label, value):
+            write_line(f"{part + ':':<22}{text}")
+
+
+@toolchain_app.command("build", epilog=exit_codes_help())
+def build_toolchain(
+    context: typer.Context,
+    name: Name,
+    progress: Annotated[ProgressStyle, typer.Option(help="How the work is shown.")] = ProgressStyle.AUTO,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the job's id and leave.")] = False,
+) -> None:
+    """Make a toolchain's images; a build that needs them does it by itself.
+
+    \b
+    Examples:
+      wheelyard toolchain build debian12-cp311
+    """
+    with session_of(context).client() as client:
+        raise typer.Exit(follow_job(client, client.build_toolchain(name), progress, detach=detach))
+
+
+def _python(entry: dict[str, Any]) -> str:
+    python = entry.get("python")
+    return str(python.get("version", "")) if isinstance(python, dict) else str(python or "")
+
+
+def _made(entry: dict[str, Any]) -> str:
+    digest = str(entry.get("digest") or entry.get("compile_image") or "")
+    return digest.removeprefix("sha256:")[:12] or "not made yet"
+
+
+def _flat(label: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        return [pair for name, inner in value.items() for pair in _flat(f"{label}.{name}", inner)]
+    if isinstance(value, list):
+        return [(label, ", ".join(str(item) for item in value))]
+    return [(label, "-" if value in (None, "") else str(value))]

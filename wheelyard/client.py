@@ -1,0 +1,329 @@
+"""The client of the service: a call is one HTTP request, an answer a value object, a problem an error."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+
+import httpx2
+
+from wheelyard import __version__
+from wheelyard.answers import CachedWheel, JobAnswer, read_error
+from wheelyard.digests import Digest
+from wheelyard.errors import InfrastructureError, InputError, NotFound, Unauthorized, WheelyardError
+
+_CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 60.0
+_PROBLEM = "application/problem+json"
+_PASSING = frozenset({408, 425, 429})
+_RESERVED = frozenset(
+    {"type", "title", "status", "detail", "instance", "expected", "found", "do", "kind", "facts"}
+)
+
+
+class ServiceUnreachable(InfrastructureError):
+    """The service could not be reached, or the connection to it broke."""
+
+    kind = "service-unreachable"
+    title = "The service does not answer"
+
+
+class Client:
+    """One service, seen from outside. Safe to use from several threads.
+
+    :param url: its address, `http://HOST:PORT` or with a path below which it lives.
+    :param token: sent as a bearer token (RFC 6750); empty sends none.
+    :param answer_seconds: time in which an answer must begin.
+    :raises InputError: the address is not an HTTP one.
+    """
+
+    def __init__(self, url: str, token: str = "", *, answer_seconds: float = _ANSWER_SECONDS) -> None:
+        self.url = url.rstrip("/")
+        headers = {"user-agent": f"wheelyard/{__version__}"}
+        if token:
+            if not token.isascii() or not token.isprintable() or " " in token:
+                raise InputError(
+                    "the token can't be sent",
+                    expected="printable ASCII characters without blanks",
+                    do="look at it again",
+                )
+            headers["authorization"] = f"Bearer {token}"
+        self._http = httpx2.Client(
+            base_url=_checked_address(self.url),
+            headers=headers,
+            timeout=httpx2.Timeout(answer_seconds, connect=_CONNECT_SECONDS),
+            follow_redirects=True,
+            # A proxy has no way to this machine's own loopback.
+            trust_env=not _is_loopback(self.url),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    # -- jobs -----------------------------------------------------------------------------------------
+
+    def build(self, request: Mapping[str, Any]) -> JobAnswer:
+        """Ask for wheels; the same request again joins the same job.
+
+        :param request: requirements, toolchain, channel, refresh.
+        """
+        return JobAnswer.from_document(self._json("POST", "/v1/builds", body=request))
+
+    def image(self, request: Mapping[str, Any]) -> JobAnswer:
+        """Ask for a runtime image; the same request again joins the same job.
+
+        :param request: a build's fields, and app, entrypoint, command, environment, labels, workdir, user.
+        """
+        return JobAnswer.from_document(self._json("POST", "/v1/images", body=request))
+
+    def job(self, job_id: str) -> JobAnswer:
+        """A job as it stands now."""
+        return JobAnswer.from_document(self._json("GET", f"/v1/jobs/{_segment(job_id)}"))
+
+    def jobs(self, limit: int = 50) -> list[JobAnswer]:
+        """The newest jobs, newest first."""
+        answer = self._json("GET", "/v1/jobs", query={"limit": str(limit)})
+        return [JobAnswer.from_document(entry) for entry in _entries(answer, "jobs")]
+
+    def cancel(self, job_id: str) -> JobAnswer:
+        """Leave a job; it ends where nobody else waits for it."""
+        answer = self._json("DELETE", f"/v1/jobs/{_segment(job_id)}")
+        return JobAnswer.from_document(answer) if "state" in answer else self.job(job_id)
+
+    def log(self, job_id: str) -> Iterator[str]:
+        """Lines of a job's log so far, without their ends."""
+        with self._stream("GET", f"/v1/jobs/{_segment(job_id)}/log") as response:
+            yield from response.iter_lines()
+
+    @contextmanager
+    def events(self, job_id: str, after: str, silence_seconds: float) -> Iterator[httpx2.Response]:
+        """A job's open event stream (server-sent events); `wheelyard.following` reads it to its end.
+
+        :param after: id of the last event that was seen; empty for all.
+        :param silence_seconds: time without a byte, comments included, after which it counts as dead.
+        """
+        headers = {"accept": "text/event-stream", "cache-control": "no-store"}
+        if after:
+            headers["last-event-id"] = after
+        timeout = httpx2.Timeout(silence_seconds, connect=_CONNECT_SECONDS)
+        with self._stream(
+            "GET", f"/v1/jobs/{_segment(job_id)}/events", headers=headers, timeout=timeout
+        ) as response:
+            yield response
+
+    # -- toolchains and the cache ---------------------------------------------------------------------
+
+    def toolchains(self) -> list[dict[str, Any]]:
+        """Every toolchain that the service knows, as documents."""
+        return _entries(self._json("GET", "/v1/toolchains"), "toolchains")
+
+    def toolchain(self, name: str) -> dict[str, Any]:
+        """One toolchain's document."""
+        return dict(self._json("GET", f"/v1/toolchains/{_segment(name)}"))
+
+    def build_toolchain(self, name: str) -> JobAnswer:
+        """Ask for a toolchain's images to be made."""
+        return JobAnswer.from_document(self._json("POST", f"/v1/toolchains/{_segment(name)}/builds", body={}))
+
+    def wheels(self, project: str = "", channel: str = "") -> list[CachedWheel]:
+        """Files that the cache shows, of one project and channel or of all."""
+        query = {name: value for name, value in (("project", project), ("channel", channel)) if value}
+        return [
+            CachedWheel.from_document(entry)
+            for entry in _entries(self._json("GET", "/v1/wheels", query=query), "wheels")
+        ]
+
+    def health(self) -> dict[str, Any]:
+        """What the service says of its own readiness.
+
+        :raises InfrastructureError: it is not ready; the error says what is missing.
+        """
+        return dict(self._json("GET", "/readyz"))
+
+    # -- blobs ----------------------------------------------------------------------------------------
+
+    def has_blob(self, digest: Digest) -> bool:
+        """Whether the service holds those bytes already."""
+        try:
+            with self._stream("HEAD", f"/v1/blobs/{digest}"):
+                return True
+        except NotFound:
+            return False
+
+    def put_blob(self, digest: Digest, size: int, chunks: Iterable[bytes]) -> None:
+        """Upload bytes; the service checks their digest.
+
+        :param size: in bytes.
+        """
+        headers = {"content-length": str(size), "content-type": "application/octet-stream"}
+        timeout = httpx2.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+        with self._stream("PUT", f"/v1/blobs/{digest}", headers=headers, content=chunks, timeout=timeout):
+            return
+
+    @contextmanager
+    def blob(self, digest: Digest) -> Iterator[Iterator[bytes]]:
+        """A blob's bytes in pieces, as they come; who reads them checks the digest."""
+        with self._stream("GET", f"/v1/blobs/{digest}", headers={"accept-encoding": "identity"}) as response:
+            yield _pieces(response, self.url)
+
+    # -- the one door ---------------------------------------------------------------------------------
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
+        try:
+            response = self._http.request(method, path, json=body, params=query)
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+        if not response.is_success:
+            raise self._problem(response)
+        if not response.content:
+            return {}
+        try:
+            return response.json()
+        except ValueError as error:
+            raise self._strange(response) from error
+
+    @contextmanager
+    def _stream(self, method: str, path: str, **options: Any) -> Iterator[httpx2.Response]:
+        try:
+            with self._http.stream(method, path, **options) as response:
+                if not response.is_success:
+                    response.read()
+                    raise self._problem(response)
+                yield response
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> ServiceUnreachable:
+        return ServiceUnreachable(
+            f"the service at {self.url} does not answer",
+            found=_cause(error),
+            do="see that it runs (`wheelyard up`) and that the address is right (--url, WHEELYARD_URL)",
+            url=self.url,
+        )
+
+    def _strange(self, response: httpx2.Response) -> InfrastructureError:
+        return InfrastructureError(
+            f"what answers at {self.url} is not a Wheelyard service",
+            expected="a JSON document",
+            found=f"status {response.status_code}, {response.text[:200]!r}",
+            do="see that the address is right (--url, WHEELYARD_URL) and that no proxy is in the way",
+        )
+
+    def _problem(self, response: httpx2.Response) -> WheelyardError:
+        document: Any = None
+        if _PROBLEM in response.headers.get("content-type", ""):
+            try:
+                document = json.loads(response.content)
+            except ValueError:
+                document = None
+        if isinstance(document, dict):
+            return problem_error(document, response.status_code)
+        if response.status_code in (401, 403):
+            return Unauthorized(
+                f"the service at {self.url} does not accept the token",
+                found=f"status {response.status_code}",
+                do="give the right one with WHEELYARD_TOKEN or --token",
+            )
+        if response.status_code == 404:
+            # A HEAD has no body to tell more.
+            return NotFound(f"the service at {self.url} has nothing at {response.request.url.path}")
+        return self._strange(response)
+
+
+def problem_error(document: Mapping[str, Any], status: int = 0) -> WheelyardError:
+    """The error that a problem document (RFC 9457) stands for.
+
+    :param document: the problem; `detail` is what failed.
+    :param status: of the answer; decides where the problem names no kind that is known.
+    """
+    facts = document.get("facts")
+    error = read_error(
+        {
+            **document,
+            "failed": document.get("detail") or document.get("title") or f"the service answered {status}",
+            "facts": facts
+            if isinstance(facts, dict)
+            else {k: v for k, v in document.items() if k not in _RESERVED},
+        }
+    )
+    if type(error) is not WheelyardError:
+        return error
+    # A kind that this client does not know: the status still says whose fault it is.
+    ours = 400 <= status < 500 and status not in _PASSING
+    known = InputError if ours else InfrastructureError
+    return known(error.failed, expected=error.expected, found=error.found, do=error.do, **error.facts)
+
+
+def _checked_address(url: str) -> str:
+    try:
+        address = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise _no_address(url, str(error)) from error
+    if address.scheme not in ("http", "https") or not address.host:
+        raise _no_address(url, url)
+    return url
+
+
+def _no_address(url: str, found: str) -> InputError:
+    return InputError(
+        f"{url!r} is not the address of a service",
+        expected="http://HOST:PORT or https://HOST",
+        found=found,
+        do="mend --url or WHEELYARD_URL",
+    )
+
+
+def _is_loopback(url: str) -> bool:
+    host = httpx2.URL(url).host
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _segment(name: str) -> str:
+    """A name as one part of a path; nothing that the caller typed may reach another address."""
+    from urllib.parse import quote
+
+    if not name or name in (".", ".."):
+        raise InputError(f"{name!r} is not a name")
+    return quote(name, safe="")
+
+
+def _entries(answer: Any, name: str) -> list[dict[str, Any]]:
+    entries = answer.get(name, []) if isinstance(answer, dict) else answer
+    return list(entries)
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, httpx2.ConnectTimeout):
+        return f"no connection within {_CONNECT_SECONDS:.0f} s"
+    if isinstance(error, httpx2.TimeoutException):
+        return "silence for too long"
+    return str(error) or type(error).__name__
+
+
+def _pieces(response: httpx2.Response, url: str) -> Iterator[bytes]:
+    try:
+        yield from response.iter_raw(1 << 18)
+    except httpx2.HTTPError as error:
+        raise ServiceUnreachable(
+            f"the download from {url} broke off", found=_cause(error), do="try again; nothing half is kept"
+        ) from error

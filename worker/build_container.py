@@ -101,8 +101,10 @@ def make_wheel(work: Work, order: WheelOrder, folder: Path) -> Path:
 
 
 def container_spec(work: Work, image: str, folder: Path) -> ContainerSpec:
-    """The sandbox of a job's containers, with a folder of inputs at `/in`."""
+    """The sandbox of a job's containers, with a folder of inputs at `/in`, readable for the container's user."""
     settings = work.services.settings
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
     return ContainerSpec(
         image=image,
         job=work.claim.id,

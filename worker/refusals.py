@@ -26,6 +26,9 @@ _MISSING = re.compile(
 )
 _CLASH_HEAD = re.compile(r"Cannot install (?P<names>.+) because these package versions have conflicting")
 _CLASH_CAUSE = re.compile(r"^\s+(?P<cause>.+ (?:depends on|requested) .+)$")
+_COLLECTING = re.compile(
+    r"^\s*Collecting (?P<name>[^\s@]+)(?: ?@ (?P<address>\S+))?(?: \(from (?P<asker>[^()]+))?"
+)
 _OUR_FILE = re.compile(r"\s*\(from -r [^)]*\)|(?:,\s*)?-r \S+ \(line \d+\)(?:\s*and\s*|,\s*)?|-r \S+\s*")
 
 
@@ -53,7 +56,7 @@ def explain(
     :param asker: what asked for it; empty where the user did.
     """
     name = listing.project
-    because = f", which {asker} needs," if asker else ""
+    because = _because(asker)
     versions = listing.versions()
     if not versions:
         return NotFound(
@@ -72,12 +75,12 @@ def explain(
     candidates = [file for version in matching for file in listing.of_version(version) if file.digest]
     chosen = [file for file in candidates if file.kind == wanted]
     if wanted == "sdist" and not chosen:
-        return _no_source(name, because, matching, listing, toolchain)
+        return _no_source(name, asker, matching, listing, toolchain)
     sourced = {file.version for file in chosen}
     usable = [file for file in candidates if file.version in sourced]
     python = toolchain.python.version
     if usable and not any(file.fits(python) for file in usable):
-        return _other_python(name, because, usable, listing, toolchain, wanted)
+        return _other_python(name, asker, usable, listing, toolchain, wanted)
     if usable and all(file.yanked is not None for file in usable) and not _is_exact(requirement):
         return InputError(
             f"every version of {name}{because} that fits {wanted_text} was yanked by its authors",
@@ -88,13 +91,23 @@ def explain(
     return None
 
 
+def _because(asker: str) -> str:
+    return f", which {asker} needs," if asker else ""
+
+
+def _instead(name: str, versions: Sequence[Version], asker: str) -> str:
+    better = f"{name}=={versions[0]}"
+    return f"ask for a version of {asker} that takes {better}" if asker else f"ask for {better}"
+
+
 def _is_exact(requirement: Requirement) -> bool:
     return any(clause.operator in {"==", "==="} for clause in requirement.specifier)
 
 
 def _no_source(
-    name: str, because: str, matching: Sequence[Version], listing: Listing, toolchain: Toolchain
+    name: str, asker: str, matching: Sequence[Version], listing: Listing, toolchain: Toolchain
 ) -> WheelyardError:
+    because = _because(asker)
     having = _offered(listing, toolchain, "sdist") or listing.source_versions()
     label = f"{name} {matching[0]}" if len(matching) == 1 else f"no version of {name} that is asked for"
     return InputError(
@@ -102,7 +115,7 @@ def _no_source(
         expected=f"a version that has one: {_shown(having)}"
         if having
         else "a version that has one; there is none",
-        do=f"ask for {name}=={having[0]}" if having else "publish its sdist to the index",
+        do=_instead(name, having, asker) if having else "publish its sdist to the index",
         project=name,
         versions=[str(version) for version in having[:SHOWN_VERSIONS]],
     )
@@ -120,7 +133,7 @@ def _offered(listing: Listing, toolchain: Toolchain, wanted: Wanted) -> tuple[Ve
 
 def _other_python(
     name: str,
-    because: str,
+    asker: str,
     usable: Sequence[ListedFile],
     listing: Listing,
     toolchain: Toolchain,
@@ -129,9 +142,9 @@ def _other_python(
     newest = usable[0]
     fitting = _offered(listing, toolchain, wanted)
     return InputError(
-        f"{name} {newest.version}{because} requires Python {newest.requires_python}; "
+        f"{name} {newest.version}{_because(asker)} requires Python {newest.requires_python}; "
         f"the toolchain {toolchain.name} has {toolchain.python.version}",
-        do=f"ask for {name}=={fitting[0]}, the newest that fits, or take another toolchain"
+        do=f"{_instead(name, fitting, asker)}, the newest that fits, or take another toolchain"
         if fitting
         else "take another toolchain; no version fits this one",
         project=name,
@@ -158,13 +171,13 @@ def read_refusal(
     :param wanted: whether the requirements are to be compiled, or are needed to compile something.
     :param subject: what was resolved, for the message.
     """
-    clash = _read_clash(lines, subject)
-    if clash is not None:
-        return clash
-    for line in reversed(lines):
-        found = _UNMET.search(line) or _MISSING.search(line)
-        if found is None:
-            continue
+    told = _read_clash(lines, subject) or _read_address(lines, subject)
+    if told is not None:
+        return told
+    unmet = [
+        found for pattern in (_UNMET, _MISSING) for line in reversed(lines) if (found := pattern.search(line))
+    ]
+    for found in unmet:
         try:
             requirement = Requirement(_without_our_file(found["requirement"]))
         except InvalidRequirement:
@@ -173,7 +186,7 @@ def read_refusal(
         try:
             told = explain(requirement, listing_of(requirement.name), toolchain, wanted, asker)
         except NotFound as error:
-            told = NotFound(
+            return NotFound(
                 error.failed + (f"; {asker} needs it" if asker else ""), do=error.do, project=requirement.name
             )
         return told or _unusable(requirement, toolchain, wanted, asker, lines)
@@ -187,7 +200,7 @@ def read_refusal(
 def _unusable(
     requirement: Requirement, toolchain: Toolchain, wanted: Wanted, asker: str, lines: Sequence[str]
 ) -> WheelyardError:
-    because = f", which {asker} needs," if asker else ""
+    because = _because(asker)
     if wanted == "wheel":
         return InputError(
             f"{requirement}{because} has no wheel for the toolchain {toolchain.name}",
@@ -216,4 +229,19 @@ def _read_clash(lines: Sequence[str], subject: str) -> WheelyardError | None:
         found="; ".join(causes) or head["names"],
         do="loosen one of them",
         causes=causes,
+    )
+
+
+def _read_address(lines: Sequence[str], subject: str) -> WheelyardError | None:
+    """A dependency that names an address instead of a version; on purpose there is no network for it."""
+    collected = [found for line in lines if (found := _COLLECTING.match(line))]
+    if not collected or collected[-1]["address"] is None:
+        return None
+    asker = _without_our_file(collected[-1]["asker"] or "").partition("->")[0].strip() or subject
+    return InputError(
+        f"{asker} needs {collected[-1]['name']} from an address",
+        expected="dependencies that the index has, by version",
+        found=collected[-1]["address"],
+        do=f"ask for a version of {asker} that was published with plain dependencies",
+        project=collected[-1]["name"],
     )

@@ -16,11 +16,12 @@ setup: ## Install what is missing: Debian packages, .venv
 	@infra/setup/system.sh
 	@PYTHON=$(PYTHON) infra/setup/venv.sh
 
-demo: setup ## Build PROJECTS from source, install them, make a slim image, run it, report
-	@$(BIN)/python examples/demo/demo.py $(ARGS) $(PROJECTS)
+demo: ## Build PROJECTS from source, install them, make a slim image, run it, report
+	@began=$$(date +%s.%N); $(MAKE) --no-print-directory setup && \
+	exec $(BIN)/python -m examples.demo.demo --began $$began $(ARGS) $(PROJECTS)
 
-demo-check: setup ## The same, and run numpy's own tests on the wheel that was built
-	@$(BIN)/python examples/demo/demo.py --numpy-tests $(ARGS) $(PROJECTS)
+demo-check: ## The same, and numpy's own tests on the wheel that was built
+	@$(MAKE) --no-print-directory demo ARGS="--numpy-tests $(ARGS)"
 
 test: ## Lint, then every test; ARGS goes to pytest
 	@infra/setup/system.sh --tests
@@ -33,8 +34,8 @@ unit: setup ## Only the tests that need no server and no container
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples/demo/*.py
 
 format: setup ## Let ruff lay out the code
 	$(BIN)/ruff check --fix .

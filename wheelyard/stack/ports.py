@@ -9,8 +9,11 @@ from pathlib import Path
 
 from wheelyard.errors import InfrastructureError
 
-# Below the kernel's range for outgoing connections (32768 and up), one of which could be there first.
-_LOWEST, _HIGHEST = 20000, 32000
+GRPC_OFFSET = 10000
+"""How far above its HTTP port each server of SeaweedFS has its gRPC port; its parts rely on that."""
+
+# Both below the kernel's range for outgoing connections (32768 and up), one of which could be there first.
+_LOWEST, _HIGHEST = 20000, 22700
 _TRIES = 2000
 _LISTEN = "0A"
 
@@ -27,8 +30,15 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
+def has_free_pair(port: int) -> bool:
+    """Whether a port is free, and the one for gRPC above it too."""
+    return is_free(port) and is_free(port + GRPC_OFFSET)
+
+
 def free_ports(count: int) -> tuple[int, ...]:
-    """Distinct ports of loopback that are free now, drawn at random so that two stacks seldom want the same.
+    """Distinct ports of loopback that are free now, with those `GRPC_OFFSET` above them.
+
+    Drawn at random, so that two stacks seldom want the same.
 
     :raises InfrastructureError: there are not that many.
     """
@@ -36,7 +46,7 @@ def free_ports(count: int) -> tuple[int, ...]:
     found: list[int] = []
     for _ in range(_TRIES):
         port = draw.randrange(_LOWEST, _HIGHEST)
-        if port not in found and is_free(port):
+        if port not in found and has_free_pair(port):
             found.append(port)
             if len(found) == count:
                 return tuple(found)

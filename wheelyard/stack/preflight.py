@@ -81,7 +81,6 @@ def check_port(settings: Settings) -> None:
     if not is_free(settings.port, settings.host):
         raise InfrastructureError(
             f"port {settings.port} of {settings.host} can't be had",
-            found=holder_of(settings.port)
-            or "another process listens there, or the address is not this machine's",
+            found=holder_of(settings.port) or "another process has it, or the address is not this machine's",
             do="end it, or choose another port with WHEELYARD_PORT",
         )

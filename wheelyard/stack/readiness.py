@@ -22,10 +22,10 @@ def listens(port: int) -> bool:
     return False
 
 
-def s3_ready(settings: Settings, ports: Ports) -> bool:
-    """Whether our own S3 server takes our bucket; makes it where it is missing."""
+def s3_problem(settings: Settings, ports: Ports) -> str:
+    """Why our own S3 server has no bucket yet, which is made where it is missing; empty once it has."""
     if not listens(ports.s3):
-        return False
+        return f"nobody listens on port {ports.s3}"
     from wheelyard.store.s3 import S3Store
 
     store = S3Store(
@@ -37,9 +37,9 @@ def s3_ready(settings: Settings, ports: Ports) -> bool:
     )
     try:
         store.create_bucket()
-    except StoreUnavailable:
-        return False
-    return True
+    except StoreUnavailable as error:
+        return str(error)
+    return ""
 
 
 def check_store(settings: Settings) -> None:
@@ -74,13 +74,13 @@ def check_redis(settings: Settings) -> None:
         ) from error
 
 
-def redis_ready(settings: Settings) -> bool:
-    """Whether our own Redis-protocol server answers."""
+def redis_problem(settings: Settings) -> str:
+    """Why our own Redis-protocol server does not answer; empty once it does."""
     try:
         check_redis(settings)
-    except QueueUnavailable:
-        return False
-    return True
+    except QueueUnavailable as error:
+        return error.found
+    return ""
 
 
 def api_problem(settings: Settings) -> str:

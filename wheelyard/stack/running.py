@@ -92,7 +92,7 @@ def stop_stack(settings: Settings) -> int:
                 f"the stack on {folder.root} did not end",
                 expected=f"an end within {_STOP_SECONDS:.0f} s",
                 found=f"process {holder.pid} still runs",
-                do=f"look at its terminal; if it must be, `kill -9 {holder.pid}`, then `wheelyard down` again",
+                do=f"look at its terminal, or `kill -9 {holder.pid}` and run `wheelyard down` again",
             )
     elif not folder.children_file.exists():
         print(f"no stack runs on {folder.root}", flush=True)

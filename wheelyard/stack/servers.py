@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from wheelyard.errors import InputError
-from wheelyard.stack.ports import free_ports
+from wheelyard.stack.ports import GRPC_OFFSET, free_ports
 from wheelyard.stack.program import Program, Stage
 
 BUCKET = "wheelyard"
@@ -18,19 +18,14 @@ BUCKET = "wheelyard"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """TCP ports of both servers on loopback; SeaweedFS is five servers in one process, each with gRPC too."""
+    """TCP ports of both servers on loopback. SeaweedFS is five in one, each with gRPC `GRPC_OFFSET` above."""
 
     redis: int
     s3: int
-    s3_grpc: int
     master: int
-    master_grpc: int
     volume: int
-    volume_grpc: int
     filer: int
-    filer_grpc: int
     admin: int
-    admin_grpc: int
 
     @classmethod
     def draw(cls) -> Ports:
@@ -100,21 +95,16 @@ def s3_program(folder: Path, run: Path, ports: Ports, access_key: str, secret_ke
         "ip": "127.0.0.1",
         "ip.bind": "127.0.0.1",
         "master.port": ports.master,
-        "master.port.grpc": ports.master_grpc,
         "volume.port": ports.volume,
-        "volume.port.grpc": ports.volume_grpc,
         "filer.port": ports.filer,
-        "filer.port.grpc": ports.filer_grpc,
         "filer.localSocket": "filer.sock",
         "s3.port": ports.s3,
-        "s3.port.grpc": ports.s3_grpc,
         "s3.port.iceberg": 0,
         "s3.port.lance": 0,
         "s3.localSocket": "s3.sock",
         "s3.config": keys,
         "s3.autoCreateBucket": "false",
         "admin.port": ports.admin,
-        "admin.port.grpc": ports.admin_grpc,
         "admin.ui": "false",
         "webdav": "false",
         "master.telemetry": "false",
@@ -129,14 +119,10 @@ def s3_program(folder: Path, run: Path, ports: Ports, access_key: str, secret_ke
 
 def s3_leftovers(ports: Ports) -> tuple[Path, ...]:
     """Sockets that SeaweedFS puts into /tmp, whatever its options say, and leaves there."""
-    grpc = {
-        "master": ports.master_grpc,
-        "volume": ports.volume_grpc,
-        "filer": ports.filer_grpc,
-        "s3": ports.s3_grpc,
-        "admin": ports.admin_grpc,
-    }
-    return tuple(Path("/tmp") / f"seaweedfs-{name}-grpc-{port}.sock" for name, port in grpc.items())  # noqa: S108 - its own place
+    return tuple(
+        Path("/tmp") / f"seaweedfs-{name}-grpc-{getattr(ports, name) + GRPC_OFFSET}.sock"  # noqa: S108 - its choice
+        for name in ("master", "volume", "filer", "s3", "admin")
+    )
 
 
 def redis_program(folder: Path, run: Path, ports: Ports, password: str) -> Program:

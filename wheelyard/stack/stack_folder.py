@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from wheelyard.errors import Conflict, InputError
-from wheelyard.stack.ports import is_free
+from wheelyard.stack.ports import has_free_pair
 from wheelyard.stack.processes import Identity
 from wheelyard.stack.servers import Ports, write_private
 
@@ -121,11 +121,11 @@ class StackFolder:
             ) from error
 
     def ports(self) -> Ports:
-        """The ports of the last time where they are free, else new ones: SeaweedFS names a folder by its port."""
+        """The ports of the last time where they are free, for SeaweedFS names a folder by one; else new."""
         path = self.run / "ports.json"
         try:
             kept = Ports(**json.loads(path.read_text()))
-            if all(map(is_free, kept.to_document().values())):
+            if all(map(has_free_pair, kept.to_document().values())):
                 return kept
         except (FileNotFoundError, ValueError, TypeError):
             pass
@@ -153,8 +153,10 @@ class StackFolder:
             stream.truncate(0)
             stream.write(json.dumps(own.to_document() if own else {}))
             stream.flush()
-            yield
-            stream.truncate(0)
+            try:
+                yield
+            finally:
+                stream.truncate(0)
 
     def holder(self) -> Identity | None:
         """The `up` that runs on this folder; `None` where none does."""

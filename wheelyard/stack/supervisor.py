@@ -90,6 +90,10 @@ class Supervisor:
         if status != 0:
             raise self._failure(program, f"failed with {_status(status)}")
 
+    def runs(self, name: str) -> bool:
+        """Whether a program that was started runs now."""
+        return any(child.program.name == name and child.process.poll() is None for child in self._children)
+
     def tick(self, seconds: float) -> None:
         """Wait a moment, or until something happens, and do what is due.
 
@@ -141,14 +145,10 @@ class Supervisor:
         self._kill(child)
         child.quick_deaths = child.quick_deaths + 1 if now - child.started < _QUICK_SECONDS else 0
         if child.quick_deaths >= _QUICK_DEATHS:
-            raise self._failure(
-                child.program, f"ended with {died} at once, {child.quick_deaths} times in a row"
-            )
+            raise self._failure(child.program, f"ended with {died} at once, {child.quick_deaths} times")
         pause = min(0.5 * 2**child.quick_deaths, _LONGEST_PAUSE)
         child.again_at = now + pause
-        self._say(
-            f"{name} ended with {died}; it is started again in {pause:.1f} s (its log: {self._log(name)})"
-        )
+        self._say(f"{name} ended with {died}; started again in {pause:.1f} s (its log: {self._log(name)})")
 
     def _wait_ended(self, children: list[_Child], seconds: float) -> bool:
         """Returns False where a second signal came meanwhile."""

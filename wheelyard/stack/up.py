@@ -11,7 +11,14 @@ from datetime import datetime
 from wheelyard.settings import Settings
 from wheelyard.stack.assembly import Assembly, assemble
 from wheelyard.stack.preflight import check_before_lock, check_port
-from wheelyard.stack.readiness import api_problem, check_redis, check_store, not_ready, redis_ready, s3_ready
+from wheelyard.stack.readiness import (
+    api_problem,
+    check_redis,
+    check_store,
+    not_ready,
+    redis_problem,
+    s3_problem,
+)
 from wheelyard.stack.servers import s3_leftovers, write_private
 from wheelyard.stack.stack_folder import StackFolder
 from wheelyard.stack.supervisor import EndAsked, Supervisor, end_leftovers, signals_held
@@ -28,7 +35,7 @@ def run_stack(settings: Settings, assembled: Callable[[Settings, StackFolder], A
     :param assembled: decides which programs there are.
     :returns: 0 after an end that was asked for.
     :raises InputError: a setting, the data folder or the installation is not fit.
-    :raises InfrastructureError: a port, the engine, the disk or a server is missing, or a program keeps dying.
+    :raises InfrastructureError: a port, the engine, room or a server is missing, or a program keeps dying.
     """
     folder = StackFolder(settings.data_dir.absolute())
     check_before_lock(settings, folder)
@@ -40,7 +47,7 @@ def run_stack(settings: Settings, assembled: Callable[[Settings, StackFolder], A
         _check_given(settings)
         supervisor = Supervisor(folder, assembly.environment, secrets.token_hex(8), say)
         try:
-            _start(supervisor, assembly, folder)
+            _start(supervisor, assembly, folder, settings)
             while True:
                 supervisor.tick(1.0)
         except EndAsked:
@@ -67,22 +74,18 @@ def _check_given(settings: Settings) -> None:
         check_store(settings)
 
 
-def _start(supervisor: Supervisor, assembly: Assembly, folder: StackFolder) -> None:
+def _start(supervisor: Supervisor, assembly: Assembly, folder: StackFolder, given: Settings) -> None:
     settings, ports = assembly.settings, assembly.ports
-    ready = {"s3": lambda: s3_ready(settings, ports), "redis": lambda: redis_ready(settings)}
+    problems: dict[str, Callable[[], str]] = {
+        "s3": lambda: s3_problem(settings, ports),
+        "redis": lambda: redis_problem(settings),
+    }
     for server in assembly.servers:
         supervisor.start(server)
     for server in assembly.servers:
-        is_ready = ready[server.name]
-        _wait(
-            supervisor,
-            folder,
-            server.name,
-            _SERVER_SECONDS,
-            lambda: "" if is_ready() else "it does not answer",
-        )
-        if server.name == "s3":
-            check_store(settings)
+        _wait(supervisor, folder, server.name, _SERVER_SECONDS, problems[server.name])
+    if not given.store_url:
+        check_store(settings)
     supervisor.run_to_end(assembly.migration, _MIGRATION_SECONDS)
     say("database ready")
     for room in assembly.rooms:
@@ -97,7 +100,8 @@ def _wait(
     supervisor: Supervisor, folder: StackFolder, name: str, seconds: float, problem: Callable[[], str]
 ) -> None:
     start = time.monotonic()
-    while found := problem():
+    # Whoever else may answer on its port is not our program.
+    while found := problem() if supervisor.runs(name) else "it does not run":
         if time.monotonic() - start > seconds:
             raise not_ready(name, seconds, found, str(folder.log / f"{name}.log"))
         supervisor.tick(0.1)

@@ -38,17 +38,24 @@ class FileTree:
         :param owner: whose files these are, for messages: `opencv-python 4.12.0.88`.
         :raises InputError: a path is there already and is not the very same; the message names both owners.
         """
+        clashes = [
+            path
+            for path, entry in contents.entries.items()
+            if path in self._entries and not entry.same_as(self._entries[path])
+        ]
+        if clashes:
+            # Bytecode says less than the source beside it.
+            path = min(clashes, key=lambda path: (path.endswith(".pyc"), path))
+            raise InputError(
+                f"{self._owners[path]} and {owner} both bring /{path}, and not the same",
+                expected="each file from one place",
+                found=f"{len(clashes)} paths with different content",
+                do="leave one of the two out of the image",
+                path=path,
+                owners=[self._owners[path], owner],
+            )
         for path, entry in contents.entries.items():
-            there = self._entries.get(path)
-            if there is not None and not entry.same_as(there):
-                raise InputError(
-                    f"{self._owners[path]} and {owner} both bring /{path}, and not the same",
-                    expected="each file from one place",
-                    do="leave one of the two out of the image",
-                    path=path,
-                    owners=[self._owners[path], owner],
-                )
-            if there is None:
+            if path not in self._entries:
                 self._entries[path] = entry
                 self._owners[path] = owner
 

@@ -43,10 +43,10 @@ def layer_rows(record: ImageRecord) -> list[Row]:
     """One row a layer, bottom first, a header above and the sum below."""
     rows: list[Row] = [("layer", "compressed", "unpacked", "digest")]
     rows += [
-        (layer.title, megabytes(layer.size), megabytes(layer.unpacked), str(layer.digest)[:19])
+        (layer.title, size_text(layer.size), size_text(layer.unpacked), str(layer.digest)[:19])
         for layer in record.layers
     ]
-    rows.append(("sum", megabytes(record.size), megabytes(record.unpacked), str(record.manifest_digest)[:19]))
+    rows.append(("sum", size_text(record.size), size_text(record.unpacked), str(record.manifest_digest)[:19]))
     return rows
 
 
@@ -58,7 +58,7 @@ def absent_rows(record: ImageRecord) -> list[Row]:
     return rows
 
 
-def megabytes(size: int) -> str:
-    """A size for people, in units of 1,000,000 bytes, with one digit behind the point below 100."""
-    number = size / 1_000_000
-    return f"{number:.1f} MB" if number < 100 else f"{number:.0f} MB"
+def size_text(size: int) -> str:
+    """A size for people: kB and MB of 1,000 and 1,000,000 bytes, one digit behind the point below 100."""
+    unit, number = ("MB", size / 1_000_000) if size >= 100_000 else ("kB", size / 1000)
+    return f"{number:.1f} {unit}" if number < 100 else f"{number:.0f} {unit}"

@@ -67,7 +67,7 @@ def _picture(report: Report) -> str:
     return (
         f'<figure><img alt="the tracked square" src="data:image/png;base64,{escape(png)}"><figcaption>'
         f"Drawn by the application inside the image: {clip['frames']} frames of {clip['width']} by "
-        f"{clip['height']} pixels, made with numpy, encoded, decoded and tracked with cv2.</figcaption></figure>"
+        f"{clip['height']} pixels, made with numpy, encoded and tracked with cv2.</figcaption></figure>"
     )
 
 

@@ -16,7 +16,9 @@ MAY_IMPORT = {
     "builder_service": frozenset({"wheelyard"}),
     "infra": frozenset[str](),
 }
-NOT_NAMES = frozenset("manager helper helpers utils util handler handlers data info common misc".split())
+NOT_NAMES = frozenset(
+    {"manager", "helper", "helpers", "utils", "util", "handler", "handlers", "data", "info", "common", "misc"}
+)
 # What runs alone inside a container has only the standard library and the tools of the toolchain image.
 INSIDE = ROOT / "worker" / "inside"
 # One module per vendor: everybody else goes through the contract that it implements.

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from wheelyard.cli.follow_job import follow_job
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.session import session_of
 from wheelyard.requirements import normalise_requirements, read_requirements_file
@@ -58,6 +57,8 @@ def build(
       wheelyard build -r requirements.txt --progress plain
       id=$(wheelyard build numpy --detach); wheelyard logs -f $id
     """
+    from wheelyard.cli.follow_job import follow_job
+
     session = session_of(context)
     request = build_request(
         requirements, files, toolchain or session.settings().toolchain, channel, refresh=refresh

@@ -10,7 +10,6 @@ import typer
 
 from wheelyard.answers import CachedWheel
 from wheelyard.cli.exits import exit_codes_help
-from wheelyard.cli.results import index_url, pip_line
 from wheelyard.cli.session import session_of
 from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import age_text, moment_text, write_json, write_line, write_table
@@ -79,6 +78,8 @@ def show_cache(
       wheelyard cache show numpy
       wheelyard cache show numpy-2.4.6-cp311-cp311-manylinux_2_36_x86_64.whl
     """
+    from wheelyard.cli.results import index_url, pip_line
+
     with session_of(context).client() as client:
         found = _matching(client.wheels("", channel), name)
         url = client.url

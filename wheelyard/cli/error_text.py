@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from wheelyard.cli.foreign_text import clean, clean_block, clean_document
 from wheelyard.errors import WheelyardError
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _SHOWN_FACTS = {"first_error": "first error", "hint": "hint", "path": "path"}
 
 
 def error_text(error: WheelyardError) -> Text:
     """The error in lines: what failed, what was expected and found, and what to do."""
+    from rich.text import Text
+
     text = Text.assemble(("error: ", "bold red"), (clean(error.failed), "bold"))
     rows = [("expected", error.expected), ("found", error.found)]
     rows += [(label, str(error.facts.get(name, ""))) for name, label in _SHOWN_FACTS.items()]
@@ -44,6 +47,8 @@ def write_error(error: WheelyardError, *, as_json: bool, log_of: str = "") -> No
         sys.stderr.write(json.dumps(document, separators=(",", ":")) + "\n")
         sys.stderr.flush()
         return
+    from rich.console import Console
+
     text = error_text(error)
     if log_of:
         text.append("\n  log: ", style="cyan")

@@ -8,11 +8,10 @@ import shlex
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wheelyard.app_archive import write_app_archive
 from wheelyard.cli.build_command import (
     ChannelName,
     Progress,
@@ -22,15 +21,14 @@ from wheelyard.cli.build_command import (
     ToolchainName,
     build_request,
 )
-from wheelyard.cli.byte_progress import byte_progress
-from wheelyard.cli.follow_job import follow_to_end, report_end
 from wheelyard.cli.image_loading import LoadEngine, find_engine
-from wheelyard.cli.image_outputs import ImageOutputs, check_outputs, deliver
 from wheelyard.cli.progress.display import ProgressStyle, resolve_style
 from wheelyard.cli.session import session_of
-from wheelyard.client import Client
 from wheelyard.errors import InputError
-from wheelyard.image_record import ImageRecord
+
+if TYPE_CHECKING:
+    # Loaded when it is needed: `--help` answers sooner without.
+    from wheelyard.client import Client
 
 _CHUNK = 1 << 18
 
@@ -97,6 +95,10 @@ def image(
       wheelyard image -r requirements.txt --app ./src --entrypoint 'python3 main.py' --output app.tar
       wheelyard image numpy opencv-python-headless --oci ./layout --label team=video
     """
+    from wheelyard.cli.follow_job import follow_to_end, report_end
+    from wheelyard.cli.image_outputs import ImageOutputs, check_outputs, deliver
+    from wheelyard.image_record import ImageRecord
+
     session = session_of(context)
     style = resolve_style(progress)
     outputs = ImageOutputs(load=load, archive=output, layout=oci, tags=tuple(tag or ()))
@@ -134,6 +136,9 @@ def upload_app(client: Client, folder: Path, style: ProgressStyle) -> str:
 
     :raises InputError: the folder holds something that can't be in an image.
     """
+    from wheelyard.app_archive import write_app_archive
+    from wheelyard.cli.byte_progress import byte_progress
+
     with tempfile.TemporaryFile() as tar:
         archive = write_app_archive(folder, tar)
         if not archive.files:

@@ -48,14 +48,14 @@ def write_build(result: BuildResult, channel: str, url: str) -> None:
         (
             wheel.project,
             wheel.version,
-            wheel.filename,
             size_text(wheel.size),
             "hit" if wheel.hit else "built",
             "-" if wheel.hit else seconds_text(wheel.seconds),
+            wheel.filename,
         )
         for wheel in result.wheels
     ]
-    write_table(("PROJECT", "VERSION", "WHEEL", "SIZE", "CACHE", "TIME"), rows, right=(3, 5))
+    write_table(("PROJECT", "VERSION", "SIZE", "CACHE", "TIME", "WHEEL"), rows, right=(2, 4))
     hits = sum(wheel.hit for wheel in result.wheels)
     total = size_text(sum(wheel.size for wheel in result.wheels))
     count = f"{len(rows)} wheel{'' if len(rows) == 1 else 's'}"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
-from wheelyard.client import Client
-from wheelyard.settings import Settings, read_settings
+if TYPE_CHECKING:
+    # Loaded when they are needed: `--help` and `version` answer sooner without.
+    from wheelyard.client import Client
+    from wheelyard.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class Session:
 
         :raises InputError: a variable has a value that it can't have.
         """
+        from wheelyard.settings import read_settings
+
         return read_settings(url=self.url or None, token=self.token or None, **overrides)
 
     def client(self) -> Client:
@@ -31,6 +36,7 @@ class Session:
         :raises InfrastructureError: none is known.
         """
         from wheelyard.cli.service_address import find_service
+        from wheelyard.client import Client
 
         address = find_service(self.settings())
         return Client(address.url, address.token)

@@ -38,7 +38,8 @@ def up(
     """Run the whole thing on this machine, in the foreground, until Ctrl-C.
 
     API, worker, relay, a Redis-protocol server and an S3 server, on loopback, with their data in one folder.
-    Says the address, the token and the lines for pip and uv. Other commands on this machine find it by themselves.
+    Says the address, the token and the lines for pip and uv. Other commands on this machine find it by
+    themselves.
 
     \b
     Examples:

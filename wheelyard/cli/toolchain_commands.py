@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from wheelyard.cli.exits import exit_codes_help
-from wheelyard.cli.follow_job import follow_job
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.session import session_of
 from wheelyard.cli.tables import write_json, write_line, write_table
@@ -80,6 +79,8 @@ def build_toolchain(
     Examples:
       wheelyard toolchain build debian12-cp311
     """
+    from wheelyard.cli.follow_job import follow_job
+
     with session_of(context).client() as client:
         raise typer.Exit(follow_job(client, client.build_toolchain(name), progress, detach=detach))
 

@@ -1,0 +1,396 @@
+"""A small service on loopback that speaks the front door's contract; `tests/contract/test_service.py` holds it to it.
+
+Run as a program it plays a build of two projects for somebody who wants to look at the displays.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from wheelyard.digests import Digest, canonical_json, key_of
+from wheelyard.errors import Cancelled, Conflict, InputError, NotFound, Unauthorized, WheelyardError
+
+ENDED = {"succeeded", "failed", "cancelled"}
+
+
+@dataclass
+class FakeJob:
+    """A job, its events, and what the service would say of it."""
+
+    id: str
+    kind: str
+    title: str
+    key: str
+    spec: dict[str, Any]
+    state: str = "queued"
+    phase: str = ""
+    waiters: int = 1
+    cancel_requested: bool = False
+    children: list[str] = field(default_factory=list)
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    events: list[dict[str, Any]] = field(default_factory=list)
+    log: str = ""
+    created_at: float = field(default_factory=time.time)
+    started_at: float = 0.0
+    ended_at: float = 0.0
+
+
+class FakeService:
+    """Jobs in memory; a test says what a worker would do with one.
+
+    :param worker: called in a thread of its own with each new job; None leaves jobs queued.
+    :param cuts: for each connection to an event stream in turn, the number of events after which it is cut.
+    """
+
+    def __init__(self, worker: Callable[[FakeService, FakeJob], None] | None = None, token: str = "") -> None:
+        self.worker = worker
+        self.token = token
+        self.cuts: list[int] = []
+        self.loses_done = False
+        self.answers: dict[str, tuple[int, str, bytes]] = {}
+        self.jobs: dict[str, FakeJob] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.toolchains: list[dict[str, Any]] = []
+        self.wheels: list[dict[str, Any]] = []
+        self.requests: list[tuple[str, str]] = []
+        self.changed = threading.Condition()
+        self.url = ""
+
+    # -- what a worker does ------------------------------------------------------------------------------
+
+    def add_job(self, kind: str, title: str, spec: dict[str, Any] | None = None) -> FakeJob:
+        """A new job."""
+        job = FakeJob(id=uuid.uuid4().hex, kind=kind, title=title, key=uuid.uuid4().hex, spec=spec or {})
+        self.jobs[job.id] = job
+        return job
+
+    def add_child(self, parent: FakeJob, kind: str, title: str) -> FakeJob:
+        """A job that another one waits for."""
+        child = self.add_job(kind, title)
+        parent.children.append(child.id)
+        return child
+
+    def say(self, job: FakeJob, kind: str, **facts: Any) -> None:
+        """An event, on the job's own stream and on those of the jobs that wait for it."""
+        event = {"type": kind, "job": job.id, "title": job.title, "at": time.time(), **facts}
+        with self.changed:
+            if kind == "state":
+                job.state = facts["state"]
+            if kind == "phase":
+                job.state, job.phase = "building", facts["name"]
+                job.started_at = job.started_at or time.time()
+            if kind == "line":
+                job.log += facts["text"] + "\n"
+            for listener in [job, *self._parents(job.id)]:
+                listener.events.append(event)
+            self.changed.notify_all()
+
+    def succeed(self, job: FakeJob, result: dict[str, Any]) -> None:
+        """End a job well."""
+        self._end(job, "succeeded", result=result)
+
+    def fail(self, job: FakeJob, error: WheelyardError) -> None:
+        """End a job badly."""
+        state = "cancelled" if isinstance(error, Cancelled) else "failed"
+        self._end(job, state, error=error.to_document())
+
+    def _end(self, job: FakeJob, state: str, **facts: Any) -> None:
+        with self.changed:
+            if job.state in ENDED:
+                return
+            job.state, job.phase, job.ended_at = state, "", time.time()
+            job.result, job.error = facts.get("result"), facts.get("error")
+        if not self.loses_done:
+            self.say(job, "done", state=state, **facts)
+
+    def _parents(self, job_id: str) -> list[FakeJob]:
+        direct = [job for job in self.jobs.values() if job_id in job.children]
+        return direct + [above for job in direct for above in self._parents(job.id)]
+
+    # -- what a client asks ------------------------------------------------------------------------------
+
+    def submit(self, kind: str, title: str, spec: dict[str, Any]) -> tuple[FakeJob, int]:
+        """A request: joined, answered from the cache, or new."""
+        key = key_of({"kind": kind, "spec": spec})
+        for job in self.jobs.values():
+            if job.key == key and job.state not in ENDED:
+                job.waiters += 1
+                return job, 202
+            if job.key == key and job.state == "succeeded" and not spec.get("refresh"):
+                return job, 200
+        job = self.add_job(kind, title, spec)
+        job.key = key
+        if self.worker is not None:
+            threading.Thread(target=self.worker, args=(self, job), daemon=True).start()
+        return job, 202
+
+    def cancel(self, job_id: str) -> FakeJob:
+        """Leave a job."""
+        job = self.job(job_id)
+        if job.state in ENDED:
+            raise Conflict(f"job {job_id} ended already", found=job.state)
+        job.waiters -= 1
+        if job.waiters == 0:
+            with self.changed:
+                job.cancel_requested = True
+                self.changed.notify_all()
+            if job.state == "queued":
+                self._end(job, "cancelled")
+        return job
+
+    def job(self, job_id: str) -> FakeJob:
+        """A job, or the problem that there is none."""
+        if job_id not in self.jobs:
+            raise NotFound(f"there is no job {job_id!r}", do="see `wheelyard jobs`")
+        return self.jobs[job_id]
+
+    def document(self, job: FakeJob) -> dict[str, Any]:
+        """A job as the service describes it."""
+        fields = ("id", "kind", "state", "phase", "title", "waiters", "cancel_requested", "result")
+        times = ("created_at", "started_at", "ended_at")
+        return {
+            **{name: getattr(job, name) for name in (*fields, *times)},
+            "toolchain": job.spec.get("toolchain", ""),
+            "channel": job.spec.get("channel", "default"),
+            "attempts": 0,
+            "error": None
+            if job.error is None
+            else {**job.error, "detail": job.error["failed"], "status": 422},
+            "children": [
+                {name: getattr(self.jobs[child], name) for name in ("id", "kind", "title", "state", "phase")}
+                for child in job.children
+            ],
+        }
+
+    def put_blob(self, digest: str, body: bytes) -> None:
+        """Keep bytes."""
+        found = str(Digest.of(body))
+        if found != digest:
+            raise InputError(
+                "the bytes are not the ones that the address names", expected=digest, found=found
+            )
+        self.blobs[digest] = body
+
+
+class _Door(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    service: FakeService
+
+    def log_message(self, *_args: object) -> None:
+        return
+
+    def _answer(self) -> None:
+        path = urlsplit(self.path).path
+        length = int(self.headers.get("content-length") or 0)
+        body = self.rfile.read(length) if length else b""
+        if self.headers.get("transfer-encoding") == "chunked":
+            body = self._chunks()
+        self.service.requests.append((self.command, path))
+        if path in self.service.answers:
+            status, media, content = self.service.answers[path]
+            self._send(status, content, media)
+            return
+        try:
+            token = self.service.token
+            writes = self.command in ("POST", "PUT", "DELETE")
+            if token and writes and self.headers.get("authorization") != f"Bearer {token}":
+                raise Unauthorized("the token is missing", do="set WHEELYARD_TOKEN")
+            self._route(path, body)
+        except WheelyardError as error:
+            problem = {
+                "type": f"/problems/{error.kind}", "title": error.title, "status": error.status,
+                "detail": error.failed, "instance": path, **error.to_document(),
+            }  # fmt: skip
+            self._send(error.status, json.dumps(problem).encode(), "application/problem+json")
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _answer
+
+    def _chunks(self) -> bytes:
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def _route(self, path: str, body: bytes) -> None:
+        service, method = self.service, self.command
+        if found := re.fullmatch(r"/v1/jobs/([^/]+)/events", path):
+            self._stream_events(service.job(found[1]))
+        elif found := re.fullmatch(r"/v1/jobs/([^/]+)/log", path):
+            self._send(200, service.job(found[1]).log.encode(), "text/plain; charset=utf-8")
+        elif found := re.fullmatch(r"/v1/jobs/([^/]+)", path):
+            job = service.cancel(found[1]) if method == "DELETE" else service.job(found[1])
+            self._json(service.document(job))
+        elif path == "/v1/jobs":
+            newest = sorted(service.jobs.values(), key=lambda job: -job.created_at)
+            self._json({"jobs": [service.document(job) for job in newest]})
+        elif path in ("/v1/builds", "/v1/images"):
+            spec = json.loads(body)
+            kind = path.removeprefix("/v1/").removesuffix("s")
+            job, status = service.submit(kind, ", ".join(spec["requirements"]), spec)
+            self._json(service.document(job), status)
+        elif found := re.fullmatch(r"/v1/toolchains/([^/]+)/builds", path):
+            job, status = service.submit("toolchain", f"toolchain {found[1]}", {"toolchain": found[1]})
+            self._json(service.document(job), status)
+        elif path == "/v1/toolchains":
+            self._json({"toolchains": service.toolchains})
+        elif found := re.fullmatch(r"/v1/toolchains/([^/]+)", path):
+            named = [entry for entry in service.toolchains if entry["name"] == found[1]]
+            if not named:
+                raise NotFound(f"there is no toolchain {found[1]!r}", do="see `wheelyard toolchain list`")
+            self._json(named[0])
+        elif path == "/v1/wheels":
+            query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+            self._json({"wheels": [w for w in service.wheels if query.items() <= w.items()]})
+        elif path == "/readyz":
+            self._json({"ready": True})
+        elif found := re.fullmatch(r"/v1/blobs/(sha256:[0-9a-f]{64})", path):
+            self._blob(found[1], body)
+        else:
+            raise NotFound("there is nothing at this address")
+
+    def _blob(self, digest: str, body: bytes) -> None:
+        if self.command == "PUT":
+            self.service.put_blob(digest, body)
+            self._json({"digest": digest, "size": len(body)}, 201)
+        elif digest not in self.service.blobs:
+            raise NotFound("there is no such blob")
+        else:
+            self._send(200, self.service.blobs[digest], "application/octet-stream")
+
+    def _json(self, document: Any, status: int = 200) -> None:
+        self._send(status, canonical_json(document), "application/json")
+
+    def _send(self, status: int, body: bytes, media: str) -> None:
+        self.send_response(status)
+        self.send_header("content-type", media)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _stream_events(self, job: FakeJob) -> None:
+        """Server-sent events; an entry's id is its place in the stream, from 1."""
+        service = self.service
+        place = int(self.headers.get("last-event-id") or 0)
+        left = service.cuts.pop(0) if service.cuts else -1
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream; charset=utf-8")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.wfile.write(f": following {job.id}\nretry: 2000\n\n".encode())
+        while True:
+            with service.changed:
+                service.changed.wait_for(lambda: len(job.events) > place, timeout=1)
+                batch = job.events[place:]
+            for event in batch:
+                if left == 0:
+                    # In the middle of a message, as a proxy or a cable would do it.
+                    self.wfile.write(b'event: line\nid: 999999\ndata: {"type": "li')
+                    return
+                place, left = place + 1, left - 1
+                text = json.dumps(event)
+                self.wfile.write(f"event: {event['type']}\nid: {place}\ndata: {text}\n\n".encode())
+                if event["type"] == "done" and event["job"] == job.id:
+                    return
+            if job.state in ENDED and not batch:
+                return
+            self.wfile.write(b": \n\n")
+            self.wfile.flush()
+
+
+@contextmanager
+def serving(service: FakeService, port: int = 0) -> Iterator[FakeService]:
+    """The service on a port of loopback; 0 means a free one."""
+    door = type("Door", (_Door,), {"service": service})
+    server = ThreadingHTTPServer(("127.0.0.1", port), door)
+    server.daemon_threads = True
+    service.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield service
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def wheel_document(
+    project: str, version: str, *, hit: bool, size: int = 8_200_000, seconds: float = 282.0
+) -> dict[str, Any]:
+    """A wheel as a build's result names it."""
+    filename = f"{project.replace('-', '_')}-{version}-cp311-cp311-manylinux_2_36_x86_64.whl"
+    return {
+        "project": project, "version": version, "filename": filename, "digest": str(Digest.of(filename.encode())),
+        "size": size, "build_key": key_of(filename), "hit": hit, "seconds": 0.0 if hit else seconds,
+    }  # fmt: skip
+
+
+def play_two_wheels(service: FakeService, job: FakeJob) -> None:
+    """A build as a worker would do it, at fifty times the speed."""
+    service.say(job, "state", state="building")
+    service.say(job, "phase", name="resolve")
+    time.sleep(1.5)
+    children = [
+        service.add_child(job, "wheel", title)
+        for title in ("numpy 2.4.6", "opencv-python-headless 4.14.0.94")
+    ]
+    hit = wheel_document("pillow", "12.0.0", hit=True)
+    service.say(job, "wheel", filename=hit["filename"], digest=hit["digest"], size=hit["size"], hit=True)
+    service.say(job, "phase", name="waiting")
+    workers = [
+        threading.Thread(target=_play_wheel, args=(service, child, total), daemon=True)
+        for child, total in zip(children, (474, 1167), strict=True)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if job.cancel_requested:
+        service.fail(job, Cancelled(f"{job.title} was cancelled"))
+        return
+    wheels = [
+        wheel_document("numpy", "2.4.6", hit=False),
+        wheel_document("opencv-python-headless", "4.14.0.94", hit=False),
+        hit,
+    ]
+    service.succeed(job, {"lock": str(Digest.of(b"lock")), "wheels": wheels, "seconds": 40.0})
+
+
+def _play_wheel(service: FakeService, job: FakeJob, total: int) -> None:
+    parents = service._parents(job.id)
+    for phase in ("fetch", "compile", "repair", "check", "publish"):
+        service.say(job, "phase", name=phase)
+        time.sleep(0.8)
+        for done in range(1, total + 1) if phase == "compile" else ():
+            if any(parent.cancel_requested for parent in parents):
+                time.sleep(1)
+                service.fail(job, Cancelled(f"{job.title} was cancelled"))
+                return
+            text = f"\x1b[32mCompiling C object\x1b[0m src/part_{done}.c.o with flags -O3 -fno-strict-aliasing -DNPY_INTERNAL"
+            service.say(job, "step", done=done, total=total, text=text)
+            time.sleep(0.03)
+    filename = f"{job.title.split()[0].replace('-', '_')}-1-cp311-cp311-manylinux_2_36_x86_64.whl"
+    service.say(job, "wheel", filename=filename, digest=str(Digest.of(b"w")), size=19_100_000, hit=False)
+    service.succeed(job, {})
+
+
+if __name__ == "__main__":
+    with serving(FakeService(play_two_wheels), int(sys.argv[1])) as running:
+        print(running.url, flush=True)
+        threading.Event().wait()

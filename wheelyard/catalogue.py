@@ -60,11 +60,11 @@ class Catalogue:
             query = select(WheelRow.project).where(WheelRow.channel == channel).distinct()
             return sorted(session.scalars(query))
 
-    def files(self, channel: str, project: str | None = None) -> list[WheelFile]:
-        """A channel's files, of one project or of all, sorted by file name."""
-        query = (
-            select(WheelRow).where(WheelRow.channel == channel).order_by(WheelRow.project, WheelRow.filename)
-        )
+    def files(self, channel: str | None, project: str | None = None) -> list[WheelFile]:
+        """A channel's files, or those of every channel, of one project or of all, sorted by file name."""
+        query = select(WheelRow).order_by(WheelRow.project, WheelRow.filename, WheelRow.channel)
+        if channel is not None:
+            query = query.where(WheelRow.channel == channel)
         if project is not None:
             query = query.where(WheelRow.project == canonicalize_name(project))
         with self.database.reading() as session:
@@ -83,6 +83,12 @@ class Catalogue:
         with self.database.reading() as session:
             row = session.scalar(query)
             return None if row is None else _file(row)
+
+    def of_build_key(self, build_key: str) -> list[WheelFile]:
+        """The wheel of these inputs in every channel that shows it, sorted by channel."""
+        query = select(WheelRow).where(WheelRow.build_key == build_key).order_by(WheelRow.channel)
+        with self.database.reading() as session:
+            return [_file(row) for row in session.scalars(query)]
 
     def taken_names(self, session: Session, channel: str, project: str) -> dict[str, str]:
         """File names that a channel has of a project, each with its digest."""

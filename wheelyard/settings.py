@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     build_timeout: int = Field(7200, ge=1, description="Time that one compile may take, in seconds.")
     resolve_timeout: int = Field(900, ge=1, description="Time that one resolver step may take, in seconds.")
     max_wheel_bytes: int = Field(1 << 30, ge=1, description="Largest wheel that is accepted, in bytes.")
+    max_upload_bytes: int = Field(2 << 30, ge=1, description="Largest upload that is taken, in bytes.")
     max_log_bytes: int = Field(64 << 20, ge=1 << 16, description="Longest log that is kept, in bytes.")
     resolve_max_age: int = Field(3600, ge=0, description="Seconds for which a lock answers an equal request.")
 

@@ -74,8 +74,8 @@ class Ledger(JobReader):
                     self._note(session, row.id, actor, "", State.QUEUED, 0, "submitted")
                     return read_job(session, row.id), False
             except IntegrityError as error:
-                # Another process queued the same key between our look and our insert: join that one. A job that
-                # is being cancelled holds the key for a moment longer; wait for its end, not for ever.
+                # Another process queued the same key between our look and our insert: join that one. A job
+                # that is being cancelled holds the key for a moment longer; wait for its end, not for ever.
                 if time.monotonic() > patience:
                     raise Conflict(
                         "the same request is being cancelled, and its worker has not let go of it yet",

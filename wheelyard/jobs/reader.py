@@ -35,7 +35,11 @@ class JobReader:
         wanted = list(ids)
         with self.database.reading() as session:
             rows = {row.id: row for row in session.scalars(select(JobRow).where(JobRow.id.in_(wanted)))}
-            return [job_of(rows[one], children_of(session, one)) for one in wanted if one in rows]
+            children: dict[str, list[str]] = {}
+            pairs = select(JobChildRow).where(JobChildRow.parent.in_(rows)).order_by(JobChildRow.child)
+            for pair in session.scalars(pairs):
+                children.setdefault(pair.parent, []).append(pair.child)
+            return [job_of(rows[one], tuple(children.get(one, ()))) for one in wanted if one in rows]
 
     def latest(self, limit: int = 50, kind: Kind | None = None) -> list[Job]:
         """The newest jobs, newest first."""

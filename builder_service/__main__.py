@@ -1,0 +1,67 @@
+"""Run the front door: `python -m builder_service`, with the settings of the environment."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+import uvicorn
+
+from builder_service.app import create_app
+from builder_service.services import open_services
+from wheelyard.errors import InfrastructureError, WheelyardError
+from wheelyard.settings import read_settings
+
+_GOODBYE_SECONDS = 5
+
+
+def main() -> int:
+    """Serve until told to stop; an exit code of the documented ones."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer()
+            if sys.stderr.isatty()
+            else structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    try:
+        settings = read_settings()
+        services = open_services(settings)
+        services.ledger.database.check()
+    except WheelyardError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    logger = structlog.get_logger("front door")
+    for name, check in (("redis", services.events.check), ("store", services.store.check)):
+        try:
+            check()
+        except InfrastructureError as error:
+            # It may come up after us; until then /readyz says what is missing.
+            logger.warning("a part is out", part=name, failed=error.failed, found=error.found, do=error.do)
+    config = uvicorn.Config(
+        create_app(settings, services=services),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        # Whoever follows a job holds a connection for hours; it reconnects to the next process.
+        timeout_graceful_shutdown=_GOODBYE_SECONDS,
+        server_header=False,
+    )
+    logger.info("listening", url=settings.effective_public_url, host=settings.host, port=settings.port)
+    server = uvicorn.Server(config)
+    server.run()
+    services.ledger.database.close()
+    return 0 if server.started else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

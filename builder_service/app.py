@@ -1,0 +1,108 @@
+"""The front door: every address, over the services that it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from anyio import to_thread
+from fastapi import FastAPI
+
+from builder_service import (
+    blobs,
+    files,
+    health,
+    home,
+    metrics,
+    problems,
+    simple_pages,
+    submissions,
+    toolchains,
+    wheels,
+)
+from builder_service.body_limit import MAX_BODY_BYTES, BodyLimit
+from builder_service.jobs import job_routes
+from builder_service.request_log import RequestLog
+from builder_service.services import Services, open_services
+from wheelyard import __version__
+from wheelyard.jobs.states import Kind
+from wheelyard.settings import Settings
+
+__all__ = ["Services", "create_app", "open_services"]
+
+_THREADS = 64
+_TAGS = [
+    {"name": "builds", "description": "Wheels of a set of requirements, built once for everybody."},
+    {"name": "images", "description": "Slim runtime images, made of those wheels."},
+    {"name": "jobs", "description": "What runs or ran, whatever its kind."},
+    {"name": "toolchains", "description": "Compilers, one CPython and a platform policy."},
+    {"name": "wheels", "description": "What the cache holds, and of what it was made."},
+    {"name": "index", "description": "What pip and uv install from (PEP 503, 658, 691, 700)."},
+    {"name": "blobs", "description": "Bytes by digest."},
+    {"name": "health", "description": "For those who watch over the service."},
+]
+_DESCRIPTION = (
+    "Wheels from source in toolchain containers, a cache that a team installs from, and slim runtime images. "
+    "Errors are RFC 9457 problems. Reads are open; POST, PUT and DELETE ask for the token where one is set."
+)
+
+
+def create_app(settings: Settings, *, services: Services | None = None) -> FastAPI:
+    """The application.
+
+    :param settings: of this process.
+    :param services: what it stands on; None opens what the settings name, and closes it at the end.
+    :raises InputError: a setting is missing or can't be used.
+    """
+    opened = open_services(settings) if services is None else services
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        yield
+        await opened.listener.close()
+        if services is None:
+            opened.ledger.database.close()
+
+    app = FastAPI(
+        title="Wheelyard",
+        version=__version__,
+        description=_DESCRIPTION,
+        openapi_tags=_TAGS,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.services = opened
+    app.state.metrics = metrics.Metrics(opened.ledger)
+    problems.install(app)
+    app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES, apart=("/v1/blobs/",))
+    app.add_middleware(RequestLog, metrics=app.state.metrics)
+    app.include_router(submissions.router)
+    app.include_router(job_routes("/v1/builds", "builds", Kind.BUILD))
+    app.include_router(job_routes("/v1/images", "images", Kind.IMAGE))
+    app.include_router(job_routes("/v1/jobs", "jobs", None))
+    for room in (blobs, toolchains, wheels, simple_pages, files, health, metrics, home):
+        app.include_router(room.router)
+    _describe_problems(app)
+    return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Let OpenAPI say that errors come as problems; FastAPI would describe them as plain JSON."""
+    make = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = make()
+            for path in document["paths"].values():
+                for operation in path.values():
+                    for status, answer in operation.get("responses", {}).items():
+                        content = answer.get("content", {})
+                        if status >= "400" and "application/json" in content:
+                            answer["content"] = {problems.MEDIA_TYPE: content["application/json"]}
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI documents this as the way to extend it

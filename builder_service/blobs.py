@@ -1,0 +1,116 @@
+"""Addresses of blobs: an application's tar goes in, and what the store holds comes out, by digest."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path as FilePath
+from typing import Annotated
+
+import anyio
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Path, Request, Response
+from starlette.requests import ClientDisconnect
+
+from builder_service.blob_response import blob_response
+from builder_service.body_limit import TooLarge
+from builder_service.documents import BlobDocument
+from builder_service.problems import responses
+from builder_service.services import Opened
+from builder_service.tokens import require_token
+from wheelyard.digests import Digest
+from wheelyard.errors import DiskFull, InputError
+from wheelyard.store.layout import refuse_other_digest
+
+router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
+_BUFFER = 1 << 20
+_BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+BlobName = Annotated[
+    str,
+    Path(
+        pattern=r"^sha256:[0-9a-f]{64}$",
+        description="`sha256:` and 64 hexadecimal digits.",
+        examples=["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    ),
+]
+
+
+@router.put(
+    "/{digest}",
+    status_code=201,
+    operation_id="put_blob",
+    summary="Upload bytes, for instance an application's tar",
+    dependencies=[Depends(require_token)],
+    openapi_extra={"requestBody": {"required": True, **_BYTES}},
+    responses=responses(401, 413, 422),
+)
+async def put_blob(digest: BlobName, request: Request, services: Opened) -> BlobDocument:
+    """They are kept only where they hash to the digest. The same bytes again are a no-op."""
+    wanted = Digest.parse(digest)
+    limit = services.settings.max_upload_bytes
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit, announced)
+    with tempfile.TemporaryDirectory(prefix="wheelyard-upload-") as folder:
+        path = FilePath(folder) / "blob"
+        size = await _receive(request, path, wanted, limit)
+        await to_thread.run_sync(services.store.put_blob, path, wanted)
+    return BlobDocument(digest=digest, size=size)
+
+
+@router.get(
+    "/{digest}",
+    operation_id="get_blob",
+    summary="Bytes of the store, or one range of them",
+    response_class=Response,
+    responses={200: _BYTES, 206: _BYTES, 304: {"description": "Not modified"}, **responses(404, 416, 422)},
+)
+@router.head(
+    "/{digest}",
+    operation_id="head_blob",
+    summary="Whether the store holds those bytes, and how many they are",
+    response_class=Response,
+    responses=responses(404, 422),
+)
+def get_blob(digest: BlobName, request: Request, services: Opened) -> Response:
+    """Layers, configs and manifests of images, locks, and whatever else a result names by its digest."""
+    return blob_response(request, services.store, Digest.parse(digest))
+
+
+async def _receive(request: Request, path: FilePath, wanted: Digest, limit: int) -> int:
+    """Write a request's body to a file while it is hashed.
+
+    :returns: its size in bytes.
+    """
+    digest, size, buffer = hashlib.sha256(), 0, bytearray()
+    try:
+        async with await anyio.open_file(path, "wb") as target:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise _too_large(limit, f"more than {limit}")
+                digest.update(chunk)
+                buffer += chunk
+                if len(buffer) >= _BUFFER:
+                    await target.write(bytes(buffer))
+                    buffer.clear()
+            await target.write(bytes(buffer))
+    except ClientDisconnect as error:
+        raise InputError(
+            "the upload broke off", expected=str(wanted), found=f"{size} bytes", do="send it again"
+        ) from error
+    except OSError as error:
+        raise DiskFull(
+            "the upload could not be kept for a moment", found=str(error), do="make room, and send it again"
+        ) from error
+    refuse_other_digest(wanted, Digest(digest.hexdigest()))
+    return size
+
+
+def _too_large(limit: int, found: str) -> TooLarge:
+    return TooLarge(
+        "the upload is larger than this service takes",
+        expected=f"at most {limit} bytes",
+        found=f"{found} bytes",
+        do="leave out what the application does not need, or raise WHEELYARD_MAX_UPLOAD_BYTES",
+    )

@@ -1,0 +1,118 @@
+"""What clients send: the bodies of requests, checked at the door."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from builder_service.services import Services
+from wheelyard.catalogue import check_channel
+from wheelyard.digests import Digest
+from wheelyard.errors import InputError
+from wheelyard.requests import BuildRequest, ImageRequest
+from wheelyard.requirements import normalise_requirements
+from wheelyard.toolchains import get_toolchain
+
+MAX_REQUIREMENTS = 500
+Text = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00]*$")]
+Requirement = Annotated[str, StringConstraints(max_length=1000)]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,200}$")]
+LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$")]
+
+
+class BuildBody(BaseModel):
+    """Wheels of a set of requirements and of all that they need."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"requirements": ["numpy"]},
+                {
+                    "requirements": ["opencv-python-headless>=4", "numpy>=2"],
+                    "toolchain": "debian12-cp311",
+                    "channel": "default",
+                },
+            ]
+        },
+    )
+    requirements: list[Requirement] = Field(
+        min_length=1,
+        max_length=MAX_REQUIREMENTS,
+        description="PEP 508, without addresses, paths and pip options.",
+    )
+    toolchain: str = Field("", max_length=63, description="Its name; empty means the service's default one.")
+    channel: str = Field("default", max_length=63, description="Index in which the wheels are shown.")
+    refresh: bool = Field(False, description="Resolve anew, even where an equal request was answered lately.")
+
+    def request(self, services: Services) -> BuildRequest:
+        """The request that the body stands for.
+
+        :raises InputError: a requirement, the channel or the toolchain can't be taken; the message says why.
+        """
+        settings = services.settings
+        return BuildRequest(
+            requirements=normalise_requirements(self.requirements),
+            toolchain=get_toolchain(self.toolchain or settings.toolchain, settings.toolchains_dir).name,
+            channel=check_channel(self.channel),
+            refresh=self.refresh,
+        )
+
+
+class ImageBody(BuildBody):
+    """A runtime image of a set of requirements; missing wheels are built first."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "requirements": ["opencv-python-headless", "numpy"],
+                    "toolchain": "debian12-cp311",
+                    "entrypoint": ["python3", "/app/clip.py"],
+                    "environment": {"PYTHONUNBUFFERED": "1"},
+                    "labels": {"org.opencontainers.image.title": "clip"},
+                }
+            ]
+        },
+    )
+    app: str = Field(
+        "",
+        pattern=r"^(sha256:[0-9a-f]{64})?$",
+        description="Digest of a tar of the application's folder, sent by `PUT /v1/blobs/{digest}` before.",
+    )
+    entrypoint: list[Text] = Field([], max_length=200, description="Empty means the toolchain's Python.")
+    command: list[Text] = Field([], max_length=200, description="Arguments after the entry point.")
+    environment: dict[VariableName, Text] = Field({}, max_length=200, description="Variables of the image.")
+    labels: dict[LabelName, Text] = Field({}, max_length=200, description="Labels of the image.")
+    workdir: str = Field("/app", max_length=1000, pattern=r"^/[^\x00-\x1f]*$", description="Absolute path.")
+    user: str = Field("1000:1000", pattern=r"^\d{1,9}:\d{1,9}$", description="UID:GID.")
+
+    def image_request(self, services: Services) -> ImageRequest:
+        """The request that the body stands for.
+
+        :raises InputError: as `request`; or the application was not uploaded, or the folder is not plain.
+        """
+        if ".." in self.workdir.split("/"):
+            raise InputError(
+                "workdir is not a plain path", expected="an absolute path without ..", found=self.workdir
+            )
+        build = self.request(services)
+        if self.app and services.store.blob_size(Digest.parse(self.app)) is None:
+            raise InputError(
+                "the application was not uploaded",
+                expected=f"a blob {self.app}",
+                do="send the tar with PUT /v1/blobs/{digest} first",
+                digest=self.app,
+            )
+        return ImageRequest(
+            build=build,
+            app=self.app,
+            entrypoint=tuple(self.entrypoint),
+            command=tuple(self.command),
+            environment=self.environment,
+            labels=self.labels,
+            workdir=self.workdir,
+            user=self.user,
+        )

@@ -1,0 +1,267 @@
+"""What clients get: the documents of jobs, toolchains and wheels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from builder_service.problems import Problem, problem_of
+from wheelyard.catalogue import WheelFile
+from wheelyard.errors import from_document
+from wheelyard.jobs.states import Job, Kind, State
+from wheelyard.toolchains import Toolchain
+
+_PLACES = {Kind.BUILD: "builds", Kind.IMAGE: "images"}
+_ID = "019abf2e5f7c7c3e8f0e5a1d2c3b4a59"
+
+
+class Links(BaseModel):
+    """Addresses below the service's own."""
+
+    self: str
+    events: str
+    log: str
+
+
+class ChildDocument(BaseModel):
+    """A job that another one waits for."""
+
+    id: str
+    kind: Kind
+    title: str
+    state: State
+    phase: str
+    links: Links
+
+
+class TransitionDocument(BaseModel):
+    """Who moved a job from one state to another, when and why."""
+
+    model_config = ConfigDict(populate_by_name=True)
+    at: float = Field(description="Epoch seconds.")
+    actor: str
+    before: str = Field(alias="from")
+    after: str = Field(alias="to")
+    fence: int
+    reason: str
+
+
+class JobDocument(BaseModel):
+    """A job as it stood when it was asked for. Times are epoch seconds, 0 where it did not happen yet."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _ID,
+                    "kind": "build",
+                    "state": "building",
+                    "phase": "waiting",
+                    "title": "numpy",
+                    "toolchain": "debian12-cp311",
+                    "channel": "default",
+                    "waiters": 2,
+                    "attempts": 0,
+                    "cancel_requested": False,
+                    "created_at": 1764000000.0,
+                    "started_at": 1764000000.4,
+                    "ended_at": 0.0,
+                    "children": [],
+                    "result": None,
+                    "error": None,
+                    "links": {
+                        "self": f"/v1/builds/{_ID}",
+                        "events": f"/v1/builds/{_ID}/events",
+                        "log": f"/v1/builds/{_ID}/log",
+                    },
+                }
+            ]
+        }
+    )
+    id: str
+    kind: Kind
+    state: State
+    phase: str = Field(
+        description="What it does now: resolve, fetch, compile, waiting; empty before and after."
+    )
+    title: str
+    toolchain: str
+    channel: str
+    waiters: int = Field(description="Requests that joined and did not leave.")
+    attempts: int = Field(description="Tries that ended badly.")
+    cancel_requested: bool
+    created_at: float
+    started_at: float
+    ended_at: float
+    children: list[ChildDocument] = Field(description="Jobs that this one waits for; empty in lists.")
+    result: dict[str, Any] | None = Field(None, description="What it made, by kind; null until it succeeded.")
+    error: Problem | None = Field(None, description="Why it failed or was cancelled.")
+    links: Links
+    transitions: list[TransitionDocument] | None = Field(None, description="Only where it was asked for.")
+
+
+class SubmissionDocument(JobDocument):
+    """The job that answers a request."""
+
+    cached: bool = Field(description="It had succeeded before; nothing was queued.")
+    joined: bool = Field(description="It was active already; this request waits with others.")
+
+
+class JobList(BaseModel):
+    """Jobs, newest first."""
+
+    jobs: list[JobDocument]
+
+
+class ToolchainDocument(BaseModel):
+    """A toolchain's definition, and what was made of it."""
+
+    name: str
+    description: str
+    python: str
+    tag: str = Field(description="Python tag (PEP 425).")
+    policy: str = Field(description="Platform tag (PEP 600) of its wheels.")
+    default: bool = Field(description="Whether requests that name no toolchain get this one.")
+    image: str = Field(description="Image id that the name stands for now; empty where it was not made yet.")
+    definition: dict[str, Any] = Field(description="Its file.")
+    record: dict[str, Any] | None = Field(None, description="Record of that image; null in lists.")
+
+
+class ToolchainList(BaseModel):
+    """Toolchains by name."""
+
+    toolchains: list[ToolchainDocument]
+
+
+class WheelDocument(BaseModel):
+    """One file that a channel shows. Sizes in bytes, times in epoch seconds."""
+
+    channel: str
+    project: str
+    version: str
+    filename: str
+    digest: str
+    size: int
+    requires_python: str
+    metadata_digest: str
+    build_key: str
+    published_at: float
+    url: str = Field(description="Address of the file, below the service's own.")
+
+
+class WheelList(BaseModel):
+    """Files of the cache, by channel, project and name."""
+
+    wheels: list[WheelDocument]
+
+
+class WheelDetail(BaseModel):
+    """All that is known of the wheel of one build key."""
+
+    wheels: list[WheelDocument] = Field(description="The channels that show it.")
+    record: dict[str, Any] = Field(
+        description="Inputs, output, toolchain and times, as they lie in the store."
+    )
+
+
+class BlobDocument(BaseModel):
+    """A blob that the store holds."""
+
+    digest: str
+    size: int = Field(description="In bytes.")
+
+
+def place_of(job: Job) -> str:
+    """Path of a job below the service's address."""
+    return f"/v1/{_PLACES.get(job.kind, 'jobs')}/{job.id}"
+
+
+def job_fields(
+    job: Job, children: Iterable[Job] = (), transitions: Sequence[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """The fields of a `JobDocument`.
+
+    :param children: the jobs that it waits for.
+    :param transitions: as the ledger gives them; None leaves them out.
+    """
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "phase": job.phase,
+        "title": job.title,
+        "toolchain": job.toolchain,
+        "channel": job.channel,
+        "waiters": job.waiters,
+        "attempts": job.attempts,
+        "cancel_requested": job.cancel_requested,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at,
+        "children": [
+            ChildDocument(
+                id=child.id,
+                kind=child.kind,
+                title=child.title,
+                state=child.state,
+                phase=child.phase,
+                links=_links(child),
+            )
+            for child in children
+        ],
+        "result": job.result,
+        "error": problem_of(from_document(job.error), place_of(job)) if job.error else None,
+        "links": _links(job),
+        "transitions": (
+            None
+            if transitions is None
+            else [TransitionDocument.model_validate(entry) for entry in transitions]
+        ),
+    }
+
+
+def wheel_document(file: WheelFile, url: str) -> WheelDocument:
+    """A catalogue's file as a document.
+
+    :param url: path of its bytes.
+    """
+    return WheelDocument(
+        channel=file.channel,
+        project=file.project,
+        version=file.version,
+        filename=file.filename,
+        digest=str(file.digest),
+        size=file.size,
+        requires_python=file.requires_python,
+        metadata_digest=str(file.metadata_digest),
+        build_key=file.build_key,
+        published_at=file.published_at,
+        url=url,
+    )
+
+
+def toolchain_document(
+    toolchain: Toolchain, image: str | None, *, default: bool, record: dict[str, Any] | None = None
+) -> ToolchainDocument:
+    """A toolchain as a document.
+
+    :param image: image id that its name stands for, or None.
+    """
+    return ToolchainDocument(
+        name=toolchain.name,
+        description=toolchain.description,
+        python=toolchain.python.version,
+        tag=toolchain.python.tag,
+        policy=toolchain.policy,
+        default=default,
+        image=image or "",
+        definition=toolchain.model_dump(mode="json"),
+        record=record,
+    )
+
+
+def _links(job: Job) -> Links:
+    place = place_of(job)
+    return Links(self=place, events=f"{place}/events", log=f"{place}/log")

@@ -1,0 +1,83 @@
+"""The front page: what this service is, whether it is well, what it does now, and the lines to copy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from builder_service.health import NotReady, readyz
+from builder_service.problems import page_about
+from builder_service.services import Opened
+from wheelyard import __version__
+from wheelyard.errors import InfrastructureError, NotFound
+from wheelyard.jobs.states import Job
+
+router = APIRouter(include_in_schema=False)
+_pages = Environment(
+    loader=PackageLoader("builder_service"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+
+
+def how_long_ago(now: float) -> Callable[[float], str]:
+    """A function that says a moment in words people use: `3 min ago`.
+
+    :param now: epoch seconds.
+    """
+
+    def words(moment: float) -> str:
+        seconds = max(0.0, now - moment)
+        for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+            if seconds >= size:
+                return f"{int(seconds // size)} {unit} ago"
+        return "just now"
+
+    return words
+
+
+@router.get("/")
+def home(services: Opened) -> HTMLResponse:
+    """A page without any script or foreign resource; it says so where a part is out."""
+    parts: dict[str, str] = {}
+    try:
+        parts = readyz(services).parts
+    except NotReady as error:
+        parts = error.facts["parts"]
+    jobs: list[Job] = []
+    projects: list[str] = []
+    try:
+        jobs = services.ledger.latest(12)
+        projects = services.catalogue.projects("default")
+    except InfrastructureError:
+        # The parts above say so already.
+        pass
+    page = _pages.get_template("home.html").render(
+        version=__version__,
+        url=services.settings.effective_public_url,
+        parts=parts,
+        jobs=jobs,
+        projects=projects,
+        ago=how_long_ago(time.time()),
+        toolchain=services.settings.toolchain,
+    )
+    return HTMLResponse(
+        page,
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+@router.get("/problems/{kind}")
+async def about_problem(kind: Annotated[str, Path(max_length=100)]) -> Response:
+    """What a problem's `type` leads to."""
+    text = page_about(kind)
+    if text is None:
+        raise NotFound(f"there is no kind of problem {kind!r}")
+    return PlainTextResponse(text)

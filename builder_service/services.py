@@ -1,0 +1,75 @@
+"""What the front door stands on: ledger, catalogue, requests, store, events and doorbell, opened once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from wheelyard.catalogue import Catalogue
+from wheelyard.doorbell import CeleryDoorbell, Doorbell
+from wheelyard.errors import InputError
+from wheelyard.events import EventListener, EventStream, RedisEventListener, RedisEventStream
+from wheelyard.jobs.database import Database
+from wheelyard.jobs.ledger import Ledger
+from wheelyard.requests import Requests
+from wheelyard.settings import Settings
+from wheelyard.store.contract import Store
+from wheelyard.store.open import open_store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The front door's parts. Each is safe to share between threads.
+
+    :param events: the live events, for a thread.
+    :param listener: the same, for the event loop.
+    """
+
+    settings: Settings
+    ledger: Ledger
+    catalogue: Catalogue
+    requests: Requests
+    store: Store
+    events: EventStream
+    listener: EventListener
+    doorbell: Doorbell
+
+
+def open_services(settings: Settings) -> Services:
+    """Open every part that the settings name. Nothing is contacted yet; `/readyz` says what answers.
+
+    :raises InputError: a setting is missing or can't be used; the message names it.
+    """
+    if not settings.redis_url:
+        raise InputError(
+            "WHEELYARD_REDIS_URL is not set",
+            expected="the address of a Redis-protocol server, such as redis://127.0.0.1:6379/0",
+            do="set it, or start the one-machine stack with `wheelyard up`, which brings its own",
+        )
+    if not settings.database_url:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.effective_database_url)
+    ledger, catalogue = Ledger(database), Catalogue(database)
+    doorbell = CeleryDoorbell(settings.redis_url)
+    return Services(
+        settings=settings,
+        ledger=ledger,
+        catalogue=catalogue,
+        requests=Requests(ledger, catalogue, doorbell, settings.resolve_max_age),
+        store=open_store(settings),
+        events=RedisEventStream(settings.redis_url),
+        listener=RedisEventListener(settings.redis_url),
+        doorbell=doorbell,
+    )
+
+
+async def services_of(request: Request) -> Services:
+    """The services of the application that answers; `async`, so that it costs no thread."""
+    services: Services = request.app.state.services
+    return services
+
+
+Opened = Annotated[Services, Depends(services_of)]
+"""The parameter of an endpoint that needs them."""

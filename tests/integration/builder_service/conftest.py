@@ -1,0 +1,164 @@
+"""A front door on loopback, over real Redis, real S3 and a SQLite file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+import uvicorn
+
+from builder_service.app import create_app
+from builder_service.services import Services, open_services
+from wheelyard.build_key import BuildInputs
+from wheelyard.digests import Digest, canonical_json
+from wheelyard.jobs.migrate import migrate
+from wheelyard.settings import Settings
+from wheelyard.wheel_record import WheelRecord
+
+TOKEN = "a-token-of-the-tests"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontDoor:
+    """A running service; `http` carries the token, `guest` does not."""
+
+    url: str
+    services: Services
+    http: httpx2.Client
+    guest: httpx2.Client
+
+
+@contextlib.contextmanager
+def serving(services: Services) -> Iterator[FrontDoor]:
+    """The service in a thread of this process, on a free port."""
+    config = uvicorn.Config(
+        create_app(services.settings, services=services),
+        host="127.0.0.1",
+        port=0,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    limit = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive() and time.monotonic() < limit, "the service does not start"
+        time.sleep(0.01)
+    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    bearer = {"authorization": f"Bearer {services.settings.token.get_secret_value()}"}
+    try:
+        with (
+            httpx2.Client(base_url=url, headers=bearer, timeout=30, trust_env=False) as http,
+            httpx2.Client(base_url=url, timeout=30, trust_env=False) as guest,
+        ):
+            yield FrontDoor(url=url, services=services, http=http, guest=guest)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=15)
+        services.ledger.database.close()
+
+
+@pytest.fixture
+def settings_with(tmp_path, s3_settings) -> Callable[..., Settings]:
+    """Settings of a service with a database of its own; arguments win."""
+
+    def make(**fields) -> Settings:
+        own = {
+            "token": TOKEN,
+            "data_dir": tmp_path / "data",
+            "database_url": f"sqlite:///{tmp_path / 'jobs.db'}",
+            "max_upload_bytes": 4 << 20,
+        }
+        return Settings(**(s3_settings.model_dump() | own | fields))
+
+    return make
+
+
+@pytest.fixture
+def front_door(settings_with, redis_url) -> Iterator[FrontDoor]:
+    settings = settings_with(redis_url=redis_url)
+    migrate(settings.effective_database_url)
+    with serving(open_services(settings)) as door:
+        yield door
+
+
+@pytest.fixture
+def publish() -> Callable[..., WheelRecord]:
+    """Publishes a wheel of one pure module, as a worker does: bytes, record, and a row in the channel."""
+
+    def publish_wheel(
+        services: Services, project: str = "tiny-thing", version: str = "1.0", channel: str = "default"
+    ) -> WheelRecord:
+        name = project.replace("-", "_")
+        metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\nRequires-Python: >=3.8\n".encode()
+        body = make_wheel(name, version, metadata)
+        services.store.put_blob(body, Digest.of(body))
+        services.store.put_blob(metadata, Digest.of(metadata))
+        record = WheelRecord(
+            inputs=BuildInputs(
+                project=project,
+                version=version,
+                sdist=str(Digest.of(b"sdist of " + body)),
+                sdist_filename=f"{name}-{version}.tar.gz",
+                toolchain=str(Digest.of(b"toolchain")),
+                target="manylinux_2_36_x86_64",
+                python_tag="cp311",
+                build_wheels={},
+                environment={},
+                config_settings={},
+            ),
+            channel=channel,
+            filename=f"{name}-{version}-py3-none-any.whl",
+            digest=Digest.of(body),
+            size=len(body),
+            metadata_digest=Digest.of(metadata),
+            requires_python=">=3.8",
+            requires_dist=(),
+            imports=(name,),
+            external=(),
+            toolchain="debian12-cp311",
+            published_at=1_764_000_000.0,
+        )
+        services.store.put_document(record.document_name, canonical_json(record.to_document()))
+        with services.catalogue.database.transaction() as session:
+            services.catalogue.add(session, record, channel)
+        return record
+
+    return publish_wheel
+
+
+def make_wheel(name: str, version: str, metadata: bytes) -> bytes:
+    """A wheel that pip and uv install (PEP 427)."""
+    info = f"{name}-{version}.dist-info"
+    members = {
+        f"{name}.py": f'VERSION = "{version}"\n'.encode(),
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    lines = []
+    for path, content in members.items():
+        import base64
+
+        hashed = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        lines.append(f"{path},sha256={hashed},{len(content)}")
+    members[f"{info}/RECORD"] = "\n".join([*lines, f"{info}/RECORD,,", ""]).encode()
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for path, content in members.items():
+            archive.writestr(zipfile.ZipInfo(path), content)
+    return target.getvalue()
+
+
+def folder_of(path: Path) -> str:
+    return str(path)

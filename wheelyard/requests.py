@@ -122,7 +122,9 @@ class Requests:
 
     def build(self, request: BuildRequest, *, now: float, actor: str = "api") -> Submission:
         """Submit a build request."""
-        return self._submit(Kind.BUILD, request, request.to_document(), ", ".join(request.requirements), now, actor)
+        return self._submit(
+            Kind.BUILD, request, request.to_document(), ", ".join(request.requirements), now, actor
+        )
 
     def image(self, request: ImageRequest, *, now: float, actor: str = "api") -> Submission:
         """Submit an image request."""
@@ -136,7 +138,12 @@ class Requests:
         """
         key = key_of({"kind": "toolchain", "name": name, "definition": digest})
         job, joined = self._ledger.submit(
-            Kind.TOOLCHAIN, key, spec={"toolchain": name}, title=f"toolchain {name}", toolchain=name, actor=actor
+            Kind.TOOLCHAIN,
+            key,
+            spec={"toolchain": name},
+            title=f"toolchain {name}",
+            toolchain=name,
+            actor=actor,
         )
         self.ring(job)
         return Submission(job=job, cached=False, joined=joined)
@@ -152,14 +159,29 @@ class Requests:
         self, kind: Kind, build: BuildRequest, document: dict[str, Any], title: str, now: float, actor: str
     ) -> Submission:
         image = self._catalogue.toolchain_image(build.toolchain) or build.toolchain
-        key = key_of({"kind": kind.value, "request": document, "toolchain_image": image})
+        key = key_of({"kind": kind.value, "request": _without_refresh(document), "toolchain_image": image})
         if not build.refresh:
             done = self._ledger.last_success(key, now - self._max_age)
             if done is not None:
                 return Submission(job=done, cached=True, joined=False)
         job, joined = self._ledger.submit(
-            kind, key, spec=document, title=title, toolchain=build.toolchain, channel=build.channel, actor=actor
+            kind,
+            key,
+            spec=document,
+            title=title,
+            toolchain=build.toolchain,
+            channel=build.channel,
+            actor=actor,
         )
         if not joined:
             self.ring(job)
         return Submission(job=job, cached=False, joined=joined)
+
+
+def _without_refresh(document: dict[str, Any]) -> dict[str, Any]:
+    """What makes two requests equal: a refreshed answer is the newest one for everybody who asks later."""
+    return {
+        name: _without_refresh(value) if name == "build" else value
+        for name, value in document.items()
+        if name != "refresh"
+    }

@@ -1,4 +1,4 @@
-"""A small package index on loopback that a test fills itself, and that can fail in the ways that real ones do."""
+"""A small package index on loopback that a test fills itself, and that can fail in the ways of real ones."""
 
 from __future__ import annotations
 

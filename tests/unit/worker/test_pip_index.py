@@ -1,6 +1,7 @@
 """The index that pip is configured for."""
 
 import pytest
+from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
 from wheelyard.errors import InputError
 from worker import pip_index
@@ -48,7 +49,7 @@ def test_pips_configured_index_is_taken(monkeypatch):
 
 def test_pips_default_is_taken_where_nothing_is_configured(monkeypatch):
     monkeypatch.setattr(pip_index, "read_pip_configuration", dict)
-    assert configured_index().url == pip_index.PYPI_SIMPLE_ENDPOINT.rstrip("/") + "/"
+    assert configured_index().url == PYPI_SIMPLE_ENDPOINT.rstrip("/") + "/"
 
 
 @pytest.mark.parametrize("url", ["file:///opt/simple", "ftp://example.org/simple", "simple"])

@@ -176,7 +176,7 @@ def test_a_dependency_from_an_address_is_named():
 
 
 CLASH = """\
-  ERROR: Cannot install -r requirements.in (line 2) and numpy<2 because these package versions have conflicting …
+  ERROR: Cannot install -r requirements.in (line 2) and numpy<2 because these package versions have conflicting
   The conflict is caused by:
       The user requested numpy<2
       opencv-python-headless 5.0.0.93 depends on numpy>=2; python_version >= "3.9"

@@ -93,24 +93,28 @@ def _stack(spec: ImageSpec, store: Store, compile_layers: Sequence[Layer], scrat
     parts = [Part(owner=layer.title, contents=contents_of(store, layer, scratch)) for layer in wheel_layers]
     for part in parts:
         tree.add(part.contents, part.owner)
+    app_layer = make_app_layer(store, spec.app, spec.workdir, scratch)
+    app = Part(owner=app_layer.title, contents=contents_of(store, app_layer, scratch))
+    tree.add(app.contents, app.owner)
     machine = machine_of(spec.policy)
-    missing = [need for need in find_needs(tree, parts, machine) if not need.met_by]
+    missing = [need for need in find_needs(tree, [*parts, app], machine) if not need.met_by]
+    # What the application brought itself is taken as it is: it gets the libraries that there are.
+    of_wheels = {need.soname for need in missing if need.owner != app.owner}
+    optional = [*spec.optional_libraries, *({need.soname for need in missing} - of_wheels)]
     system = make_system_layer(
         store,
         missing,
-        optional=spec.optional_libraries,
+        optional=optional,
         base=(spec.base, below),
         compile_layers=compile_layers,
         machine=machine,
         scratch=scratch,
     )
-    app_layer = make_app_layer(store, spec.app, spec.workdir, scratch)
     system_layers = [] if system.layer is None else [system.layer]
     for layer in system_layers:
         contents = contents_of(store, layer, scratch)
         tree.add(contents, layer.title)
         parts.append(Part(owner=layer.title, contents=contents))
-    tree.add(contents_of(store, app_layer, scratch), app_layer.title)
     _check_all_met(find_needs(tree, parts, machine), spec, system)
     return _Stack(layers=(spec.base, *system_layers, *wheel_layers, app_layer), tree=tree, system=system)
 

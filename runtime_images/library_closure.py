@@ -102,8 +102,7 @@ def _take_needs(
             reached = find_by_run_path(tree, path, needs, soname)
             if reached is not None:
                 if base.resolve(reached) is None:
-                    closure.files.add(reached)
-                    ahead.append(reached)
+                    ahead.append(_take_trail(reached, tree, closure))
             elif find_in_default_folders(base, soname, needs.machine) is None:
                 open_needs.append((soname, path))
     return sorted(open_needs, reverse=True)

@@ -66,6 +66,8 @@ def find_in_default_folders(tree: FileTree, soname: str, machine: str) -> str | 
 def find_by_run_path(tree: FileTree, path: str, needs: ElfNeeds, soname: str) -> str | None:
     """Path by which the loader finds a library in the run path of the file that needs it, or `None`.
 
+    The path is the loader's own: it may hold `..`, and a link may lie at its end.
+
     :param path: of that file, real.
     :param soname: the library; one with a slash is taken as a path.
     """
@@ -76,7 +78,7 @@ def find_by_run_path(tree: FileTree, path: str, needs: ElfNeeds, soname: str) ->
         real = tree.resolve(candidate)
         entry = tree.get(real) if real is not None else None
         if entry is not None and entry.kind == "file":
-            return real
+            return candidate
     return None
 
 
@@ -115,12 +117,8 @@ def _brought_sonames(parts: Sequence[Part], machine: str) -> dict[str, list[str]
 def _met_by(
     tree: FileTree, brought: dict[str, list[str]], owner: str, path: str, elf: ElfNeeds, soname: str
 ) -> str:
-    found = find_by_run_path(tree, path, elf, soname)
+    found = find_by_run_path(tree, path, elf, soname) or find_in_default_folders(tree, soname, elf.machine)
     if found is not None:
-        return tree.owner(found)
-    default = find_in_default_folders(tree, soname, elf.machine)
-    if default is not None:
-        real = tree.resolve(default)
-        return tree.owner(real) if real is not None else ""
+        return tree.owner(tree.resolve(found) or "")
     owners = brought.get(soname, [])
     return owner if owner in owners else (owners[0] if owners else "")

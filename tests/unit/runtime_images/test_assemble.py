@@ -213,6 +213,16 @@ def test_an_entry_point_of_the_application_or_a_wheel_is_found(workshop, tars):
     assert workshop.assemble(app=Digest.of_file(app), entrypoint=("./run",)).entrypoint == ("./run",)
 
 
+def test_the_application_gets_the_libraries_that_there_are(workshop, linker, put_layer, tars):
+    compile_tar = tars.write({f"{LIB}/libz.so.1": linker.library("libz.so.1")})
+    workshop.compile_layers = [put_layer(compile_tar, "compile")]
+    record = workshop.assemble(
+        app=workshop.app({"plugin.so": linker.library("", ("libz.so.1", "libnowhere.so.2"))})
+    )
+    assert record.libraries == {"libz.so.1": f"/{LIB}/libz.so.1"}
+    assert record.left_out == ("libnowhere.so.2",)
+
+
 def test_the_record_says_which_tools_are_absent_and_where_the_others_are(workshop, tars):
     pin = workshop.wheel("ape", {f"{SITE}/pip/__init__.py": b"", f"{SITE}/git/__init__.py": b""})
     record = workshop.assemble(pin)

@@ -134,7 +134,8 @@ def test_takes_the_library_with_its_links_its_closure_and_its_packages(system_la
                 f"{LIB}/libbar.so.2": f"/etc/alternatives/libbar.so.2-{MACHINE}",
                 f"etc/alternatives/libbar.so.2-{MACHINE}": f"/{LIB}/fast/libbar.so.2",
                 f"{LIB}/fast/libbar.so.2": bar,
-                f"{LIB}/foo/libpriv.so.3": private,
+                f"{LIB}/foo/libpriv.so.3": "libpriv.so.3.0",
+                f"{LIB}/foo/libpriv.so.3.0": private,
                 f"{LIB}/libunused.so.1": linker.library("libunused.so.1"),
                 "var/lib/dpkg/status": STATUS.encode(),
                 "var/lib/dpkg/info/libfoo1:amd64.list": f"/.\n/lib\n/{LIB[4:]}/libfoo.so.1.4\n".encode(),
@@ -159,7 +160,8 @@ def test_takes_the_library_with_its_links_its_closure_and_its_packages(system_la
         f"{LIB}/libbar.so.2": f"/etc/alternatives/libbar.so.2-{MACHINE}",
         f"etc/alternatives/libbar.so.2-{MACHINE}": f"/{LIB}/fast/libbar.so.2",
         f"{LIB}/fast/libbar.so.2": bar,
-        f"{LIB}/foo/libpriv.so.3": private,
+        f"{LIB}/foo/libpriv.so.3": "libpriv.so.3.0",
+        f"{LIB}/foo/libpriv.so.3.0": private,
         "usr/share/doc/libfoo1/copyright": b"MIT",
         "var/lib/dpkg/status.d/libfoo1": (
             b"Package: libfoo1\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.2-3+deb12u1\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import io
@@ -10,7 +11,6 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -53,7 +53,8 @@ def serving(services: Services) -> Iterator[FrontDoor]:
     thread.start()
     limit = time.monotonic() + 30
     while not server.started:
-        assert thread.is_alive() and time.monotonic() < limit, "the service does not start"
+        assert thread.is_alive(), "the service ended while it started"
+        assert time.monotonic() < limit, "the service does not start"
         time.sleep(0.01)
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     bearer = {"authorization": f"Bearer {services.settings.token.get_secret_value()}"}
@@ -101,7 +102,8 @@ def publish() -> Callable[..., WheelRecord]:
         services: Services, project: str = "tiny-thing", version: str = "1.0", channel: str = "default"
     ) -> WheelRecord:
         name = project.replace("-", "_")
-        metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\nRequires-Python: >=3.8\n".encode()
+        metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n".encode()
+        metadata += b"Requires-Python: >=3.8\n"
         body = make_wheel(name, version, metadata)
         services.store.put_blob(body, Digest.of(body))
         services.store.put_blob(metadata, Digest.of(metadata))
@@ -148,8 +150,6 @@ def make_wheel(name: str, version: str, metadata: bytes) -> bytes:
     }
     lines = []
     for path, content in members.items():
-        import base64
-
         hashed = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
         lines.append(f"{path},sha256={hashed},{len(content)}")
     members[f"{info}/RECORD"] = "\n".join([*lines, f"{info}/RECORD,,", ""]).encode()
@@ -158,7 +158,3 @@ def make_wheel(name: str, version: str, metadata: bytes) -> bytes:
         for path, content in members.items():
             archive.writestr(zipfile.ZipInfo(path), content)
     return target.getvalue()
-
-
-def folder_of(path: Path) -> str:
-    return str(path)

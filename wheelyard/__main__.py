@@ -1,5 +1,6 @@
-"""`python -m wheelyard`: the same as the `wheelyard` program."""
+"""`python -m wheelyard`: the command, where its script is not on the PATH."""
 
 from wheelyard.cli.app import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -117,7 +117,7 @@ def answer(work: Work, request: BuildRequest, spec: dict[str, Any], nodes: list[
         for record in records:
             services.catalogue.add(session, record, request.channel)
 
-    return Done(result={"lock": spec["lock"], "wheels": wheels, "seconds": work.seconds}, publish=publish)
+    return Done(result={"lock": spec["lock"], "wheels": wheels, **work.times}, publish=publish)
 
 
 def _record(services: Services, node: Node) -> WheelRecord:

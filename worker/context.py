@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wheelyard.catalogue import Catalogue
-from wheelyard.errors import Cancelled, LeaseLost, WheelyardError
+from wheelyard.errors import Cancelled, WheelyardError
 from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.states import Claim, State
 from wheelyard.requests import Requests
@@ -75,6 +76,6 @@ class Work:
             raise self.stop_error or Cancelled(f"job {self.claim.id} was cancelled")
 
     @property
-    def lost(self) -> bool:
-        """Whether the job is another worker's by now."""
-        return isinstance(self.stop_error, LeaseLost)
+    def times(self) -> dict[str, Any]:
+        """What results say of time: `seconds` of work in all, and `phases` with the seconds of each."""
+        return {"seconds": round(sum(self.seconds.values()), 3), "phases": self.seconds}

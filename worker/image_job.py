@@ -48,7 +48,7 @@ def make_image(work: Work) -> Outcome:
         record = assemble(
             image_spec, services.store, compile_layers=ready.record.layers, scratch=work.scratch / "assemble"
         )
-    result = {"image": report_document(record), "build": build, "seconds": work.seconds}
+    result = {"image": report_document(record), "build": build, **work.times}
     return Done(result=result)
 
 

@@ -7,6 +7,7 @@ import shutil
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from wheelyard.errors import EngineFailed, InfrastructureError
 from wheelyard.oci import Image, Runtime, compress_layer, make_image, write_docker_archive
@@ -61,6 +62,7 @@ def _image_of(binary: Path, layer_file: Path) -> Image:
 
 
 def _static_busybox(folder: Path) -> Path:
+    unpacked = folder / "busybox-static"
     installed = shutil.which("busybox")
     if installed and is_static(Path(installed)):
         return Path(installed)
@@ -77,19 +79,19 @@ def _static_busybox(folder: Path) -> Path:
             found=error.found or error.failed,
             do="run `apt-get update && apt-get install busybox-static`",
         ) from error
-    found = [place for place in (folder / "busybox-static").rglob("busybox") if is_static(place)]
+    found = [place for place in unpacked.rglob("busybox") if is_static(place)]
     return found[0]
 
 
 def is_static(binary: Path) -> bool:
-    """Whether a file is an ELF program that names no dynamic loader (no PT_INTERP), so that it runs anywhere."""
+    """Whether a file is an ELF program that names no dynamic loader (no PT_INTERP), so that it needs nothing."""
     if not binary.is_file():
         return False
     with binary.open("rb") as stream:
         head = stream.read(64)
         if head[:4] != b"\x7fELF" or head[4] != 2:
             return False
-        order = "little" if head[5] == 1 else "big"
+        order: Literal["little", "big"] = "little" if head[5] == 1 else "big"
         offset = int.from_bytes(head[32:40], order)
         size = int.from_bytes(head[54:56], order)
         count = int.from_bytes(head[56:58], order)

@@ -10,12 +10,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from wheelyard.errors import InputError, NotFound, WheelyardError
+from wheelyard.errors import BuildFailed, InputError, NotFound, WheelyardError
 from wheelyard.toolchains import Toolchain
 from worker.listing import ListedFile, Listing
 
 Wanted = Literal["sdist", "wheel"]
 SHOWN_VERSIONS = 5
+SHOWN_LINES = 12
 
 _UNMET = re.compile(
     r"Could not find a version that (?:satisfies the requirement|matches) (?P<requirement>.+?)"
@@ -29,6 +30,8 @@ _CLASH_CAUSE = re.compile(r"^\s+(?P<cause>.+ (?:depends on|requested) .+)$")
 _COLLECTING = re.compile(
     r"^\s*Collecting (?P<name>[^\s@]+)(?: ?@ (?P<address>\S+))?(?: \(from (?P<asker>[^()]+))?"
 )
+_HOOK = re.compile(r"× (?P<step>.+) did not run successfully")
+_HOOK_END = "[end of output]"
 _OUR_FILE = re.compile(r"\s*\(from -r [^)]*\)|(?:,\s*)?-r \S+ \(line \d+\)(?:\s*and\s*|,\s*)?|-r \S+\s*")
 
 
@@ -163,6 +166,7 @@ def read_refusal(
     toolchain: Toolchain,
     wanted: Wanted,
     subject: str,
+    asker: str = "",
 ) -> WheelyardError:
     """The error that a resolver's output means.
 
@@ -170,31 +174,72 @@ def read_refusal(
     :param listing_of: gives a project's whole page; may raise `NotFound`.
     :param wanted: whether the requirements are to be compiled, or are needed to compile something.
     :param subject: what was resolved, for the message.
+    :param asker: what the requirements are for; empty where the user asked for them.
     """
     told = _read_clash(lines, subject) or _read_address(lines, subject)
     if told is not None:
         return told
-    unmet = [
+    step, project, output = _failed_hook(lines)
+    if "build dependencies" in step.lower():
+        # Another pip said what follows, about what the project's metadata needs.
+        wanted, asker = "wheel", project
+    elif step:
+        return BuildFailed(
+            f"the build backend of {project} failed while it was asked for the project's metadata",
+            found=f"{step}:\n" + "\n".join(output),
+            do="the whole output stands in the log",
+            phase="resolve",
+            project=project,
+        )
+    return _read_unmet(lines, listing_of, toolchain, wanted, asker) or InputError(
+        f"{subject} can't be resolved",
+        found="\n".join(lines[-8:]) or "the resolver said nothing",
+        do="the whole output stands in the log",
+    )
+
+
+def _read_unmet(
+    lines: Sequence[str],
+    listing_of: Callable[[str], Listing],
+    toolchain: Toolchain,
+    wanted: Wanted,
+    asker: str,
+) -> WheelyardError | None:
+    """One requirement that nothing on the index meets."""
+    unmet = (
         found for pattern in (_UNMET, _MISSING) for line in reversed(lines) if (found := pattern.search(line))
-    ]
+    )
     for found in unmet:
         try:
             requirement = Requirement(_without_our_file(found["requirement"]))
         except InvalidRequirement:
             continue
-        asker = _without_our_file(found["asker"] or "").partition("->")[0].strip()
+        needed_by = _without_our_file(found["asker"] or "").partition("->")[0].strip() or asker
         try:
-            told = explain(requirement, listing_of(requirement.name), toolchain, wanted, asker)
+            told = explain(requirement, listing_of(requirement.name), toolchain, wanted, needed_by)
         except NotFound as error:
             return NotFound(
-                error.failed + (f"; {asker} needs it" if asker else ""), do=error.do, project=requirement.name
+                error.failed + (f"; {needed_by} needs it" if needed_by else ""),
+                do=error.do,
+                project=requirement.name,
             )
-        return told or _unusable(requirement, toolchain, wanted, asker, lines)
-    return InputError(
-        f"{subject} can't be resolved",
-        found="\n".join(lines[-8:]) or "the resolver said nothing",
-        do="the whole output stands in the log",
-    )
+        return told or _unusable(requirement, toolchain, wanted, needed_by, lines)
+    return None
+
+
+def _failed_hook(lines: Sequence[str]) -> tuple[str, str, list[str]]:
+    """The step, the project and the output of a hook that failed; empty where none did."""
+    start = next((number for number, line in enumerate(lines) if _HOOK.search(line)), None)
+    if start is None:
+        return "", "", []
+    found = _HOOK.search(lines[start])
+    step = found["step"] if found else ""
+    output = [line.strip() for line in lines[start + 1 :]]
+    if _HOOK_END in output:
+        output = output[: output.index(_HOOK_END)]
+    collected = [match["name"] for line in lines[:start] if (match := _COLLECTING.match(line))]
+    project = re.split(r"[^A-Za-z0-9._-]", collected[-1])[0] if collected else "a project"
+    return step, project, [line for line in output if line[:1] not in {"│", "╰"}][-SHOWN_LINES:]
 
 
 def _unusable(

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
-import re
 import shutil
-import tempfile
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
 
 from wheelyard.digests import Digest
-from wheelyard.errors import BuildFailed, ForeignOutputRefused, InfrastructureError, InputError, TimedOut
+from wheelyard.errors import BuildFailed, ForeignOutputRefused, InfrastructureError, InputError
 from wheelyard.locks import IndexFile, Lock, LockedLine, Pin, parse_lock_text
 from wheelyard.requirements import normalise_requirements, parse_requirement
 from wheelyard.settings import Settings
@@ -28,43 +23,41 @@ from wheelyard.toolchains import Toolchain
 from worker.engine.contract import Container, ContainerSpec, Engine
 from worker.pull_through import PullThrough, Served
 from worker.refusals import Wanted, explain, read_refusal
-from worker.socket_server import SOCKET_NAME, serve_on_socket
+from worker.resolving_room import (
+    INPUTS,
+    LOCK_SCRIPT,
+    SDIST_SCRIPT,
+    TMP_BYTES,
+    Handover,
+    Room,
+    open_handover,
+)
 from worker.upstream import Upstream
 
-TOOLS_PYTHON = "/opt/wheelyard/bin/python"
-SCRIPTS = ("socket_door.py", "build_requires.py")
 MAX_LOCK_BYTES = 16 << 20
+MAX_ANSWER_BYTES = 1 << 20
 MAX_REQUIREMENTS = 500
-TMP_BYTES = 4 << 30
-KEPT_LINES = 400
 
-_VIEWS: dict[Wanted, str] = {"sdist": "source", "wheel": "build"}
+# Paths in the container.
+_LOCK = "/tmp/lock.txt"  # noqa: S108
+_ANSWER = "/tmp/answer.json"  # noqa: S108
+_REPORT = "/tmp/report.json"  # noqa: S108
 
-# What a host's or an image's own configuration of pip says must not count here.
-_ENVIRONMENT = {
-    "PIP_CONFIG_FILE": "/dev/null",
-    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    "PIP_NO_INPUT": "1",
-    "PIP_NO_COLOR": "1",
-    "PIP_PROGRESS_BAR": "off",
-    "PIP_RETRIES": "0",  # the pull-through index tries again itself
-    "PIP_DEFAULT_TIMEOUT": "600",
-    "PIP_PREFER_BINARY": "1",
-    "PYTHONUNBUFFERED": "1",
-    "NO_COLOR": "1",
-    "LC_ALL": "C.UTF-8",
-}
+_VIEWS: dict[Wanted, str] = {"sdist": "@DOOR@/source/simple/", "wheel": "@DOOR@/build/simple/"}
 
 _PIP_COMPILE = (
-    *("-m", "piptools", "compile", "-v", "--no-config", "--resolver", "backtracking", "--generate-hashes"),
-    *("--allow-unsafe", "--strip-extras", "--newline", "lf", "--no-header", "--cache-dir", "/tmp/pip-tools"),  # noqa: S108
+    *(
+        "-v",
+        "--no-config",
+        "--resolver",
+        "backtracking",
+        "--generate-hashes",
+        "--allow-unsafe",
+        "--strip-extras",
+    ),
+    *("--newline", "lf", "--no-header", "--cache-dir", "/tmp/pip-tools"),  # noqa: S108  # in the container
     *("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links", "--no-emit-options"),
-)
-
-
-# pip-tools prints the whole lock at the end, and the address of the door, which only exists in there.
-_NOISE = re.compile(
-    r"^\s*$|--hash=sha256:|^\s*#|^\S+==\S.* \\$|^\s*(?:Using|Looking in) indexes|^\s*http://127\.0\.0\.1"
+    *("--output-file", _LOCK),
 )
 
 
@@ -106,25 +99,19 @@ class Resolver:
         :raises NotFound: there is no such project, or no such version.
         :raises IndexUnavailable: the upstream index did not answer, at least not always.
         :raises ForeignOutputRefused: the index gave a file that does not hash to what it says.
+        :raises BuildFailed: a project's metadata hook failed.
         :raises TimedOut: it took longer than the settings allow.
         """
         wanted = normalise_requirements(requirements)
-        door = self._door()
+        index = self._index()
         for requirement in map(Requirement, wanted):
             if requirement.marker is None:  # a marker is for the toolchain's Python to judge
-                refusal = explain(requirement, door.listing(requirement.name), self.toolchain)
+                refusal = explain(requirement, index.listing(requirement.name), self.toolchain)
                 if refusal is not None:
                     raise refusal
-        with self._folders(door) as folders, self._room(folders) as room:
-            text = self._compile(room, door, wanted, "sdist", ", ".join(wanted))
-        pins = tuple(_pin(line, door, served=None) for line in parse_lock_text(text))
-        for pin in pins:
-            if pin.sdist is None:
-                raise ForeignOutputRefused(
-                    f"the resolver locked {pin.project} {pin.version}, which has no sdist",
-                    expected="versions that have one",
-                )
-        return Lock(pins=tuple(sorted(pins, key=lambda pin: pin.project)), text=text)
+        with open_handover(index, self.scratch) as handover, self._room(handover) as room:
+            text = self._compile(room, handover, index, wanted, "sdist", ", ".join(wanted))
+        return Lock(pins=_pins(text, index, served=None), text=text)
 
     def resolve_build(
         self,
@@ -147,151 +134,95 @@ class Resolver:
         :raises InputError: a build requirement can't be met, or has no wheel.
         """
         name = IndexFile(filename=filename, digest=Digest.of_file(sdist)).filename
-        door = self._door()
+        subject = f"the build requirements of {name}"
+        index = self._index()
         with ExitStack() as stack:
-            folders = stack.enter_context(self._folders(door))
+            handover = stack.enter_context(open_handover(index, self.scratch))
             # A copy: the caller's file may be one that the container's user can't read.
             with disk_errors(f"{name} could not be written", InfrastructureError):
-                shutil.copyfile(sdist, folders.inputs / name)
-            (folders.inputs / name).chmod(0o644)
-            _put(folders.inputs, "config.json", json.dumps(dict(config_settings or {})).encode())
-            foreign = stack.enter_context(self._room(folders))
-            trusted = stack.enter_context(self._room(folders))
-            subject = f"the build requirements of {name}"
-            static = self._ask_sdist(foreign, door, name, ["static", f"/in/job/{name}"], {})
-            text = self._compile(trusted, door, static, "wheel", subject)
-            _put(folders.inputs, "static.txt", text.encode())
-            added = self._ask_sdist(
-                foreign,
-                door,
-                name,
-                ["dynamic", self.toolchain.python.executable, "/in/job/static.txt", "/in/job/config.json"],
-                environment or {},
-            )
+                shutil.copyfile(sdist, handover.inputs / name)
+                (handover.inputs / name).chmod(0o644)
+            foreign = stack.enter_context(self._room(handover))
+            trusted = stack.enter_context(self._room(handover))
+            static = self._ask_sdist(foreign, index, name, ["static", f"{INPUTS}/{name}"], {})
+            text = self._compile(trusted, handover, index, static, "wheel", subject, name)
+            arguments = [
+                self.toolchain.python.executable,
+                handover.put("static.txt", text.encode()),
+                handover.put("config.json", json.dumps(dict(config_settings or {})).encode()),
+            ]
+            added = self._ask_sdist(foreign, index, name, ["dynamic", *arguments], environment or {})
             if not set(added) <= set(static):
-                text = self._compile(trusted, door, sorted({*static, *added}), "wheel", subject)
-            chosen = self._choose_wheels(trusted, door, text)
-        return Lock(pins=chosen, text=text)
+                both = sorted({*static, *added})
+                text = self._compile(trusted, handover, index, both, "wheel", subject, name)
+            served = self._choose_wheels(trusted, handover, index, text, subject)
+        return Lock(pins=_pins(text, index, served=served), text=text)
 
-    def _door(self) -> PullThrough:
+    def _index(self) -> PullThrough:
         return PullThrough(self.upstream, self.store, scratch=self.scratch)
 
     @contextmanager
-    def _folders(self, door: PullThrough) -> Iterator[_Folders]:
-        with (
-            serve_on_socket(door.application(), self.scratch) as socket_folder,
-            tempfile.TemporaryDirectory(prefix="wheelyard-resolve-", dir=self.scratch) as private,
-        ):
-            inputs = Path(private) / "job"
-            inputs.mkdir()
-            inputs.chmod(0o755)
-            for script in SCRIPTS:
-                _put(inputs, script, files("worker").joinpath("inside", script).read_bytes())
-            yield _Folders(inputs=inputs, door=socket_folder)
-
-    @contextmanager
-    def _room(self, folders: _Folders) -> Iterator[_Room]:
+    def _room(self, handover: Handover) -> Iterator[Room]:
         spec = ContainerSpec(
             image=self.image,
             job=self.job,
             owner=self.owner,
-            mounts={folders.inputs: "/in/job", folders.door: "/in/door"},
+            mounts=handover.mounts,
             tmpfs={"/tmp": TMP_BYTES, "/build": TMP_BYTES},  # noqa: S108  # paths in the container
             memory=self.settings.build_memory,
             pids=self.settings.build_pids,
         )
         with self.engine.start(spec) as container:
             self.watch(container)
-            yield _Room(container=container, inputs=folders.inputs)
-
-    def _run(
-        self, room: _Room, argv: Sequence[str], view: str, subject: str, environment: Mapping[str, str]
-    ) -> tuple[int, list[str]]:
-        """Run a Python program behind the door; gives its status and the end of its output."""
-        lines: deque[str] = deque(maxlen=KEPT_LINES)
-
-        crashed = False
-
-        def hear(line: str) -> None:
-            nonlocal crashed
-            # pip-tools ends an ordinary refusal with a traceback; a backend's traceback is worth reading.
-            crashed = crashed or ("piptools" in argv and line.startswith("Traceback "))
-            if not _NOISE.search(line):
-                lines.append(line)
-                if not crashed:
-                    self.report(line)
-
-        command = [TOOLS_PYTHON, "/in/job/socket_door.py", f"/in/door/{SOCKET_NAME}", TOOLS_PYTHON, *argv]
-        seconds = self.settings.resolve_timeout
-        try:
-            ended = room.container.run(
-                command,
-                on_line=hear,
-                timeout=seconds,
-                environment={
-                    **environment,
-                    **_ENVIRONMENT,
-                    "PIP_INDEX_URL": f"@DOOR@/{view}/simple/",
-                },
-                workdir="/in/job",
+            yield Room(
+                container=container,
+                seconds=self.settings.resolve_timeout,
+                memory=self.settings.build_memory,
+                report=self.report,
             )
-        except TimedOut as error:
-            raise TimedOut(
-                f"resolving {subject} took too long",
-                expected=f"an end within {seconds} s",
-                found=f"last line: {lines[-1][:200]}" if lines else "no output",
-                do="ask for fewer or more exact requirements, or raise WHEELYARD_RESOLVE_TIMEOUT",
-                phase="resolve",
-            ) from error
-        if ended.out_of_memory:
-            raise BuildFailed(
-                f"resolving {subject} needs more memory than it may have",
-                expected=f"at most {self.settings.build_memory} bytes",
-                do="raise WHEELYARD_BUILD_MEMORY",
-                phase="resolve",
-            )
-        return ended.code, list(lines)
 
     def _compile(
-        self, room: _Room, door: PullThrough, requirements: Sequence[str], wanted: Wanted, subject: str
+        self,
+        room: Room,
+        handover: Handover,
+        index: PullThrough,
+        requirements: Sequence[str],
+        wanted: Wanted,
+        subject: str,
+        asker: str = "",
     ) -> str:
         """Let pip-tools resolve requirements; gives the text of its lock."""
         if not requirements:
             return ""
-        _put(room.inputs, "requirements.in", "".join(f"{line}\n" for line in requirements).encode())
-        pip_args = ["--pip-args", "--only-binary :all:"] if wanted == "wheel" else []
+        handover.put("requirements.in", "".join(f"{line}\n" for line in requirements).encode())
         view = _VIEWS[wanted]
-        code, lines = self._run(
-            room,
+        code, lines = room.run(
             [
-                *_PIP_COMPILE,
-                *pip_args,
-                *("--index-url", f"@DOOR@/{view}/simple/"),
-                *("--output-file", "/tmp/lock.txt", "requirements.in"),  # noqa: S108  # in the container
+                *(f"{INPUTS}/{LOCK_SCRIPT}", view, _VIEWS["wheel"], *_PIP_COMPILE, "--index-url", view),
+                *(["--pip-args", "--only-binary :all:"] if wanted == "wheel" else []),
+                "requirements.in",
             ],
-            view,
             subject,
-            {},
+            hide_tracebacks=True,
         )
-        door.raise_trouble()
+        index.raise_trouble()
         if code:
-            raise read_refusal(lines, door.listing, self.toolchain, wanted, subject)
-        return _read(room.container, "/tmp/lock.txt", MAX_LOCK_BYTES)  # noqa: S108  # in the container
+            raise read_refusal(lines, index.listing, self.toolchain, wanted, subject, asker)
+        return room.read(_LOCK, MAX_LOCK_BYTES)
 
     def _ask_sdist(
         self,
-        room: _Room,
-        door: PullThrough,
+        room: Room,
+        index: PullThrough,
         filename: str,
-        argv: Sequence[str],
+        arguments: Sequence[str],
         environment: Mapping[str, str],
     ) -> tuple[str, ...]:
         """One question to an sdist in the foreign room; gives requirements that are only requirements."""
-        out = "/tmp/answer.json"  # noqa: S108  # in the container
-        code, lines = self._run(
-            room, ["/in/job/build_requires.py", *argv, out], "build", f"what {filename} needs", environment
+        code, lines = room.run(
+            [f"{INPUTS}/{SDIST_SCRIPT}", *arguments, _ANSWER], f"what {filename} needs", environment
         )
-        door.raise_trouble()
+        index.raise_trouble()
         if code:
             said = [line.removeprefix("wheelyard: ") for line in lines if line.startswith("wheelyard: ")]
             raise BuildFailed(
@@ -300,63 +231,30 @@ class Resolver:
                 do="the whole output stands in the log",
                 phase="resolve",
             )
-        return _read_requirements(_read(room.container, out, 1 << 20), filename)
+        return _read_requirements(room.read(_ANSWER, MAX_ANSWER_BYTES), filename)
 
-    def _choose_wheels(self, room: _Room, door: PullThrough, text: str) -> tuple[Pin, ...]:
-        """Let pip choose one wheel for each pin of a lock, which also brings them into the store."""
+    def _choose_wheels(
+        self, room: Room, handover: Handover, index: PullThrough, text: str, subject: str
+    ) -> set[Digest]:
+        """Let pip choose one wheel for each line of a lock, which also brings them into the store."""
         if not text:
-            return ()
-        _put(room.inputs, "lock.txt", text.encode())
-        code, lines = self._run(
-            room,
+            return set()
+        code, lines = room.run(
             [
                 *("-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "--no-deps"),
-                *("--require-hashes", "--only-binary", ":all:", "--report", "/tmp/report.json"),  # noqa: S108
-                *("-r", "/in/job/lock.txt"),
+                *("--require-hashes", "--only-binary", ":all:", "--report", _REPORT),
+                *("-r", handover.put("lock.txt", text.encode())),
             ],
-            "build",
-            "which wheels a build needs",
-            {},
+            subject,
         )
-        door.raise_trouble()
+        index.raise_trouble()
         if code:
-            raise InputError("the build requirements can't be had", found="\n".join(lines[-8:]))
-        report = json.loads(_read(room.container, "/tmp/report.json", MAX_LOCK_BYTES))  # noqa: S108
-        served = {
+            raise InputError(f"{subject} can't be had", found="\n".join(lines[-8:]))
+        report = json.loads(room.read(_REPORT, MAX_LOCK_BYTES))
+        return {
             Digest.parse(item["download_info"]["archive_info"]["hashes"]["sha256"])
             for item in report["install"]
         }
-        pins = [_pin(line, door, served=served) for line in parse_lock_text(text)]
-        return tuple(sorted(pins, key=lambda pin: pin.project))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Folders:
-    """What a room's container sees of the host, read-only: our inputs, and the door."""
-
-    inputs: Path
-    door: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Room:
-    """A container, and the host's folder that it reads its inputs from."""
-
-    container: Container
-    inputs: Path
-
-
-def _put(inputs: Path, name: str, body: bytes) -> None:
-    """Write an input that the container's user can read, whatever our own umask is."""
-    with disk_errors(f"{name} could not be written", InfrastructureError):
-        (inputs / name).write_bytes(body)
-    (inputs / name).chmod(0o644)
-
-
-def _read(container: Container, path: str, limit: int) -> str:
-    target = io.BytesIO()
-    container.read_file(path, target, limit)
-    return target.getvalue().decode("utf-8", errors="replace")
 
 
 def _read_requirements(text: str, filename: str) -> tuple[str, ...]:
@@ -367,7 +265,7 @@ def _read_requirements(text: str, filename: str) -> tuple[str, ...]:
     """
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, list) or not all(isinstance(line, str) for line in document):
         raise ForeignOutputRefused(
@@ -379,32 +277,54 @@ def _read_requirements(text: str, filename: str) -> tuple[str, ...]:
             expected=f"at most {MAX_REQUIREMENTS}",
             found=str(len(document)),
         )
-    return tuple(
-        sorted({str(parse_requirement(line, f"a build requirement of {filename}")) for line in document})
-    )
+    origin = f"a build requirement of {filename}"
+    return tuple(sorted({str(parse_requirement(line.strip(), origin)) for line in document}))
 
 
-def _pin(line: LockedLine, door: PullThrough, served: set[Digest] | None) -> Pin:
-    """A pin of the files that the index lists with the lock's hashes; a hash that it lacks is refused."""
+def _pins(text: str, index: PullThrough, served: set[Digest] | None) -> tuple[Pin, ...]:
+    """The pins of a lock's text, sorted by project.
+
+    :param served: what pip chose for a build; `None` for a lock of what shall be compiled.
+    :raises ForeignOutputRefused: the text says more than the index does.
+    """
+    try:
+        lines = parse_lock_text(text)
+    except InputError as error:
+        raise ForeignOutputRefused(error.failed, expected=error.expected, found=error.found) from error
+    pins = [_source_pin(line, index) if served is None else _wheel_pin(line, index, served) for line in lines]
+    return tuple(sorted(pins, key=lambda pin: pin.project))
+
+
+def _listed(line: LockedLine, index: PullThrough) -> dict[Digest, IndexFile]:
+    """The index's files that a line of a lock allows; a hash that the index lacks is refused."""
     listed = {
-        file.digest: file.filename
-        for file in door.listing(line.project).of_version(line.version)
-        if file.digest
+        file.digest: IndexFile(filename=file.filename, digest=file.digest)
+        for file in index.listing(line.project).of_version(line.version)
+        if file.digest in line.digests
     }
-    unknown = line.digests - listed.keys()
-    if unknown:
+    if len(listed) != len(line.digests):
         raise ForeignOutputRefused(
             f"the lock has a hash for {line.project} {line.version} that the index does not list",
-            found=", ".join(sorted(map(str, unknown))),
+            found=", ".join(sorted(map(str, line.digests - listed.keys()))),
         )
-    chosen = line.digests if served is None else line.digests & served
-    for digest in chosen if served is not None else ():
-        if Served(project=line.project, filename=listed[digest], digest=digest) not in door.served:
-            raise ForeignOutputRefused(f"{listed[digest]} was chosen but never served")
-    if not chosen:
-        raise ForeignOutputRefused(f"pip chose no file for {line.project} {line.version}")
-    return Pin(
-        project=line.project,
-        version=line.version,
-        files=tuple(sorted(IndexFile(filename=listed[digest], digest=digest) for digest in chosen)),
-    )
+    return listed
+
+
+def _source_pin(line: LockedLine, index: PullThrough) -> Pin:
+    found = _listed(line, index).values()
+    pin = Pin(project=line.project, version=line.version, files=tuple(sorted(found)))
+    if pin.sdist is None:
+        raise ForeignOutputRefused(f"the lock has {line.project} {line.version}, which has no sdist")
+    return pin
+
+
+def _wheel_pin(line: LockedLine, index: PullThrough, chosen: set[Digest]) -> Pin:
+    found = [file for digest, file in _listed(line, index).items() if digest in chosen]
+    if len(found) != 1:
+        raise ForeignOutputRefused(
+            f"pip did not choose one wheel for {line.project} {line.version}",
+            found=", ".join(file.filename for file in found) or "none",
+        )
+    if Served(project=line.project, filename=found[0].filename, digest=found[0].digest) not in index.served:
+        raise ForeignOutputRefused(f"{found[0].filename} was chosen but never served")
+    return Pin(project=line.project, version=line.version, files=tuple(found))

@@ -82,7 +82,8 @@ class Runner:
             path=scratch / "log.gz",
             limit=services.settings.max_log_bytes,
         )
-        return Work(services=services, claim=claim, log=log, scratch=scratch)
+        seconds = dict(claim.job.spec.get("phases", {}))
+        return Work(services=services, claim=claim, log=log, scratch=scratch, seconds=seconds)
 
     def _attempt(self, work: Work) -> Outcome | WheelyardError:
         job = work.claim.job
@@ -108,7 +109,7 @@ class Runner:
         if isinstance(outcome, LeaseLost):
             raise outcome
         if isinstance(outcome, Parked):
-            ledger.park(claim, outcome.children, outcome.spec)
+            ledger.park(claim, outcome.children, {**outcome.spec, "phases": work.seconds})
             return
         if isinstance(outcome, Drained):
             ledger.release(claim, outcome.failed)

@@ -38,7 +38,7 @@ def make_toolchain(work: Work) -> Outcome:
     def publish(session: Session) -> None:
         services.catalogue.set_toolchain_image(session, toolchain.name, record.image)
 
-    result: dict[str, Any] = {"toolchain": record.to_document(), "seconds": work.seconds}
+    result: dict[str, Any] = {"toolchain": record.to_document(), **work.times}
     return Done(result=result, publish=publish)
 
 

@@ -55,6 +55,11 @@ class CommandEngine:
             )
         return image
 
+    def save(self, image: str, archive: Path) -> None:
+        """As `worker.engine.contract.Engine.save`."""
+        place = str(archive.absolute())
+        self._ask("save", *self.traits.save_options, "--output", place, image, timeout=LOAD_TIMEOUT)
+
     def pull(self, reference: str) -> str:
         """As `worker.engine.contract.Engine.pull`."""
         if "@sha256:" not in reference or "/" not in reference:

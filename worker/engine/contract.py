@@ -96,6 +96,9 @@ class Engine(Protocol):
     def load(self, archive: Path) -> str:
         """Load a docker archive; returns the image id, which is the digest of its config."""
 
+    def save(self, image: str, archive: Path) -> None:
+        """Write an image as a docker archive, whatever it was pulled as."""
+
     def pull(self, reference: str) -> str:
         """Pull `HOST/NAME@sha256:…`; returns the image id. A reference without a digest is an InputError."""
 

@@ -29,6 +29,7 @@ class EngineTraits:
     :param run_options: options that every container needs here, beside those that the sandbox asks for.
     :param tmpfs_options: mount options that every tmpfs needs here.
     :param loopback_pull_options: options for a pull from a registry on loopback.
+    :param save_options: options that make `save` write a docker archive.
     """
 
     name: EngineName
@@ -38,6 +39,7 @@ class EngineTraits:
     run_options: tuple[str, ...] = ()
     tmpfs_options: tuple[str, ...] = ()
     loopback_pull_options: tuple[str, ...] = ()
+    save_options: tuple[str, ...] = ()
 
 
 def _ulimits() -> tuple[str, ...]:
@@ -91,6 +93,7 @@ def detect_podman() -> EngineTraits:
         tmpfs_options=("notmpcopyup",),
         # Docker takes registries on loopback for plain HTTP by itself.
         loopback_pull_options=("--tls-verify=false",),
+        save_options=("--format", "docker-archive"),
     )
 
 

@@ -146,7 +146,7 @@ def test_a_parked_job_goes_on_when_its_children_have_ended(world):
     assert world.ledger.get(parent).result is None
     runner.run(child)
     runner.run(parent)
-    assert world.ledger.get(parent).result == {"saw": {"again": True}}
+    assert world.ledger.get(parent).result == {"saw": {"again": True, "phases": {}}}
 
 
 def test_a_cancelled_job_is_halted_and_ends_as_cancelled(world):

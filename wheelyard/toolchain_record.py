@@ -95,14 +95,14 @@ def record_name(name: str, image: str, number: int = 1) -> str:
     """Where a record lies in the store.
 
     :param image: image id of the compile image.
-    :param number: above 1 where the same compile image was made again with another runtime base.
+    :param number: above 1 where a compile image got another runtime base later.
     """
     suffix = "" if number == 1 else f".{number}"
     return f"{PLACE}{name}/{Digest.parse(image).hex}{suffix}.json"
 
 
 def save_record(store: Store, record: ToolchainRecord) -> None:
-    """Keep a record. The same one again is a no-op; a newer runtime base for the same image gets the next number."""
+    """Keep a record; the same one again is a no-op, and another runtime base gets the next number."""
     body = canonical_json(record.to_document())
     for number in range(1, MOST_BASES):
         place = record_name(record.name, record.image, number)

@@ -1,6 +1,6 @@
 """Write tools-cp3XX.txt: the builder's own tools with versions and hashes, for each Python of a toolchain.
 
-Run it in the dev environment, which has uv: unlike pip-compile it resolves for Pythons that this machine lacks.
+Run it in the dev environment, which has uv: unlike pip-compile it resolves for Pythons that a machine lacks.
 The index is uv's configured one; no address of it goes into the files.
 """
 

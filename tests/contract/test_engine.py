@@ -145,7 +145,8 @@ def test_its_root_is_read_only(shared):
 
 
 def test_a_tmpfs_is_writable_runs_programs_and_is_empty_and_sized(shared):
-    script = "ls -A /build; cp /bin/busybox /build/echo && /build/echo ran; dd if=/dev/zero of=/build/x bs=1M count=20"
+    script = "ls -A /build; cp /bin/busybox /build/echo && /build/echo ran; "
+    script += "dd if=/dev/zero of=/build/x bs=1M count=20"
     _, lines = sh(shared, script + " 2>&1 | grep -o 'No space.*'")
     assert lines == ["ran", "No space left on device"]
     _, mounts = sh(shared, "grep ' /build ' /proc/mounts; rm -f /build/*")
@@ -220,9 +221,13 @@ def test_a_reader_that_fails_ends_the_command(engine, spec):
 
 
 def test_is_removed_whatever_happens_inside(engine, spec):
-    with pytest.raises(KeyboardInterrupt), engine.start(spec(job="contract-interrupt")) as container:
-        assert containers_of(engine, "contract-interrupt") == [container.id]
-        raise KeyboardInterrupt
+    def interrupted():
+        with engine.start(spec(job="contract-interrupt")) as container:
+            assert containers_of(engine, "contract-interrupt") == [container.id]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert containers_of(engine, "contract-interrupt") == []
 
 
@@ -256,10 +261,8 @@ def test_reads_a_file_out(shared):
     ],
 )
 def test_refuses_to_read_what_is_not_a_file_of_the_right_size(shared, path, words):
-    sh(
-        shared,
-        "ln -sf /etc/passwd /build/link; [ -p /build/pipe ] || mkfifo /build/pipe; head -c 99 /dev/zero > /build/long",
-    )
+    sh(shared, "ln -sf /etc/passwd /build/link; head -c 99 /dev/zero >/build/long")
+    sh(shared, "[ -p /build/pipe ] || mkfifo /build/pipe")
     with pytest.raises(ForeignOutputRefused) as caught:
         shared.read_file(path, io.BytesIO(), 98)
     assert words in caught.value.failed

@@ -1,0 +1,1 @@
+"""Debian packages as image layers: the mirror, the bootstrap, the runtime base."""

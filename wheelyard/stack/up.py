@@ -90,6 +90,7 @@ def _start(supervisor: Supervisor, assembly: Assembly, folder: StackFolder, give
     say("database ready")
     for room in assembly.rooms:
         supervisor.start(room)
+    say(f"started {', '.join(room.name for room in assembly.rooms)}")
     _wait(supervisor, folder, "api", _API_SECONDS, lambda: api_problem(settings))
     token = settings.token.get_secret_value()
     write_private(folder.client_file, json.dumps({"url": settings.effective_public_url, "token": token}))

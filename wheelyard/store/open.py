@@ -10,6 +10,7 @@ from wheelyard.errors import InputError
 from wheelyard.settings import Settings
 from wheelyard.store.contract import Store
 from wheelyard.store.folder import FolderStore
+from wheelyard.store.loopback import is_loopback
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -46,4 +47,5 @@ def open_store(settings: Settings) -> Store:
         region=settings.s3_region,
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key.get_secret_value(),
+        disk=settings.data_dir if is_loopback(settings.s3_endpoint) else None,
     )

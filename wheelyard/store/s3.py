@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import boto3
 from boto3.s3.transfer import TransferConfig
@@ -33,6 +33,7 @@ from wheelyard.store.layout import (
     refuse_damage,
     refuse_other_digest,
 )
+from wheelyard.store.loopback import is_loopback
 from wheelyard.store.s3_errors import code_of, s3_errors
 
 MULTIPART_BYTES = 64 << 20
@@ -41,7 +42,6 @@ MULTIPART_BYTES = 64 << 20
 _LOOK_FIRST_BYTES = 1 << 20
 _CONFLICTS = 8
 _RACERS = 8
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _PLAIN_FILENAME = re.compile(r"[A-Za-z0-9._+!-]+")
 
 
@@ -52,6 +52,7 @@ class S3Store:
     :param prefix: folder inside the bucket, without slashes at its ends; empty means the bucket's root.
     :param endpoint: address of the server; empty means AWS. With one, the bucket stands in the path.
     :param access_key: empty means boto3's own chain of credentials.
+    :param disk: a folder on the disk of a server on this machine, so that a full one can be told.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class S3Store:
         region: str = "us-east-1",
         access_key: str = "",
         secret_key: str = "",
+        disk: Path | None = None,
     ) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._endpoint = endpoint
         self._region = region
         self._keys = (access_key or None, secret_key or None)
+        self._disk = disk
         self._lock = threading.Lock()
         self._made: tuple[int, Any] | None = None
 
@@ -226,7 +229,7 @@ class S3Store:
             request_checksum_calculation="when_supported",
             # What is fetched is hashed here, against more than a CRC; ranges have no checksum to compare.
             response_checksum_validation="when_required",
-            proxies={} if urlsplit(self._endpoint).hostname in _LOOPBACK else None,
+            proxies={} if is_loopback(self._endpoint) else None,
         )
         return boto3.session.Session().client(
             "s3",
@@ -241,7 +244,7 @@ class S3Store:
         return {"Bucket": self._bucket, "Key": self._prefix + name}
 
     def _errors(self, what: str) -> Any:
-        return s3_errors(what, self._bucket, self._endpoint)
+        return s3_errors(what, self._bucket, self._endpoint, self._disk)
 
     def _put_blob(self, what: str, stream: IO[bytes], size: int, digest: Digest) -> None:
         if size > _LOOK_FIRST_BYTES and self.blob_size(digest) is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -38,6 +40,10 @@ _REFUSED = {
     "401",
     "403",
 }
+_WRITES = {"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}
+# SeaweedFS stops to write at 1 % free, and where there is no room for another volume (1 GiB).
+_LITTLE_SHARE = 0.02
+_LITTLE_BYTES = 2 << 30
 _FULL_TEXTS = ("no space left", "no writable volumes", "no free volumes", "not enough space", "disk full")
 
 
@@ -47,11 +53,12 @@ def code_of(error: ClientError) -> str:
 
 
 @contextmanager
-def s3_errors(what: str, bucket: str, endpoint: str) -> Iterator[None]:
+def s3_errors(what: str, bucket: str, endpoint: str, disk: Path | None = None) -> Iterator[None]:
     """Turn what boto3 raises into errors of ours.
 
     :param what: what could not be done, one plain sentence.
     :param endpoint: the server's address; empty means AWS.
+    :param disk: a folder on the disk of a server on this machine: some answer 500 where their disk is full.
     :raises DiskFull: the server has no room.
     :raises StoreUnavailable: everything else.
     """
@@ -59,7 +66,7 @@ def s3_errors(what: str, bucket: str, endpoint: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _translate(what, bucket, server, error) from error
+        raise _translate(what, bucket, server, disk, error) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise StoreUnavailable(
             what,
@@ -77,7 +84,9 @@ def s3_errors(what: str, bucket: str, endpoint: str) -> Iterator[None]:
         raise StoreUnavailable(what, found=f"{server}: {error}", do="try again") from error
 
 
-def _translate(what: str, bucket: str, server: str, error: ClientError) -> StoreUnavailable | DiskFull:
+def _translate(
+    what: str, bucket: str, server: str, disk: Path | None, error: ClientError
+) -> StoreUnavailable | DiskFull:
     code = code_of(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = str(error.response.get("Error", {}).get("Message", ""))
@@ -101,4 +110,21 @@ def _translate(what: str, bucket: str, server: str, error: ClientError) -> Store
         return StoreUnavailable(
             what, found=found, do="use a server that knows conditional writes: AWS S3, or a current SeaweedFS"
         )
+    if status >= 500 and error.operation_name in _WRITES:
+        if disk is not None and (room := _little_room(disk)):
+            return DiskFull(what, found=f"{room}; {found}", do="free some space, then try again")
+        return StoreUnavailable(
+            what, found=found, do="see whether the S3 server's disk is full; its own log says more"
+        )
     return StoreUnavailable(what, found=found, do="try again; the server's own log says more")
+
+
+def _little_room(disk: Path) -> str:
+    """What is said of a disk that a server may refuse to write to; empty where it has room."""
+    try:
+        usage = shutil.disk_usage(disk)
+    except OSError:
+        return ""
+    if usage.free > max(usage.total * _LITTLE_SHARE, _LITTLE_BYTES):
+        return ""
+    return f"{usage.free >> 20} MiB of {usage.total >> 20} are free on the disk of {disk}"

@@ -85,8 +85,8 @@ class ToolchainRecord:
         if self.base is None:
             raise Conflict(
                 f"the toolchain {self.name} has no runtime base, so no image can be made with it",
-                expected="a toolchain made from Debian packages, or one that names such a one as its base",
-                do="take a toolchain with a base, for instance debian12-cp311; see `wheelyard toolchain list`",
+                expected="a toolchain that is made from Debian packages, or that names such a one as base",
+                do="take another, for instance debian12-cp311; see `wheelyard toolchain list`",
             )
         return self.base
 

@@ -84,7 +84,7 @@ def _static_busybox(folder: Path) -> Path:
 
 
 def is_static(binary: Path) -> bool:
-    """Whether a file is an ELF program that names no dynamic loader (no PT_INTERP), so that it needs nothing."""
+    """Whether a file is an ELF program without a dynamic loader (no PT_INTERP), so that it needs nothing."""
     if not binary.is_file():
         return False
     with binary.open("rb") as stream:

@@ -115,7 +115,7 @@ def make_tools_tar(
             ],
             report,
         )
-        compile_options = ["-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash"]
+        compile_options = ["-m", "compileall", "-f", "-qq", "--invalidation-mode", "unchecked-hash"]
         run_step(container, [tool_python, *compile_options, f"{TOOLS}/lib"], report)
         run_step(container, [tool_python, "-m", "pip", "check"], report)
         copy_folder_out(container, python, TOOLS, packed, DISK)

@@ -16,7 +16,7 @@ TIMEOUT = 3600.0
 _APT_SETTINGS = ("Acquire::http", "Acquire::https", "Acquire::Retries", "Acquire::Check-Valid-Until")
 _LEAVE_OUT = ("doc/*", "doc-base/*", "info/*", "lintian/*", "locale/*", "man/*")
 
-# Bytecode that is checked against nothing: with its sources' times in it, the image could not be reproducible.
+# Bytecode that is checked against nothing: with its sources' times in it, no image could be reproducible.
 _COMPILE = (
     'chroot "$1" find /usr/lib /usr/share -name __pycache__ -type d -prune -exec rm -rf {} +; '
     'for folder in "$1"/usr/lib/python3*; do chroot "$1" env PYTHONHASHSEED=0 python3 -m compileall -qq '

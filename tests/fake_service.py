@@ -1,4 +1,4 @@
-"""A small service on loopback that speaks the front door's contract; `tests/contract/test_service.py` holds it to it.
+"""A small service on loopback that speaks the front door's contract, to which `tests/contract` holds it.
 
 Run as a program it plays a build of two projects for somebody who wants to look at the displays.
 """
@@ -21,6 +21,21 @@ from urllib.parse import parse_qs, urlsplit
 from wheelyard.digests import Digest, canonical_json, key_of
 from wheelyard.errors import Cancelled, Conflict, InputError, NotFound, Unauthorized, WheelyardError
 
+TOOLCHAIN = {
+    "name": "debian12-cp311",
+    "description": "Debian 12",
+    "python": "3.11",
+    "tag": "cp311",
+    "policy": "manylinux_2_36_x86_64",
+    "default": True,
+    "image": "",
+    "definition": {},
+    "record": None,
+}
+_REQUEST_FIELDS = {
+    "requirements", "toolchain", "channel", "refresh",
+    "app", "entrypoint", "command", "environment", "labels", "workdir", "user",
+}  # fmt: skip
 ENDED = {"succeeded", "failed", "cancelled"}
 
 
@@ -42,6 +57,7 @@ class FakeJob:
     error: dict[str, Any] | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
     log: str = ""
+    fresh: bool = False
     created_at: float = field(default_factory=time.time)
     started_at: float = 0.0
     ended_at: float = 0.0
@@ -62,7 +78,7 @@ class FakeService:
         self.answers: dict[str, tuple[int, str, bytes]] = {}
         self.jobs: dict[str, FakeJob] = {}
         self.blobs: dict[str, bytes] = {}
-        self.toolchains: list[dict[str, Any]] = []
+        self.toolchains: list[dict[str, Any]] = [TOOLCHAIN]
         self.wheels: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
         self.changed = threading.Condition()
@@ -132,9 +148,14 @@ class FakeService:
                 return job, 200
         job = self.add_job(kind, title, spec)
         job.key = key
-        if self.worker is not None:
-            threading.Thread(target=self.worker, args=(self, job), daemon=True).start()
+        job.fresh = True
         return job, 202
+
+    def start(self, job: FakeJob) -> None:
+        """Let the worker take a job that was just accepted."""
+        if job.fresh and self.worker is not None:
+            threading.Thread(target=self.worker, args=(self, job), daemon=True).start()
+        job.fresh = False
 
     def cancel(self, job_id: str) -> FakeJob:
         """Leave a job."""
@@ -215,7 +236,7 @@ class _Door(BaseHTTPRequestHandler):
             }  # fmt: skip
             self._send(error.status, json.dumps(problem).encode(), "application/problem+json")
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _answer
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _answer  # noqa: N815 - the names are http.server's
 
     def _chunks(self) -> bytes:
         body = b""
@@ -225,7 +246,7 @@ class _Door(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    def _route(self, path: str, body: bytes) -> None:
+    def _route(self, path: str, body: bytes) -> None:  # noqa: C901 - a table of addresses
         service, method = self.service, self.command
         if found := re.fullmatch(r"/v1/jobs/([^/]+)/events", path):
             self._stream_events(service.job(found[1]))
@@ -239,12 +260,16 @@ class _Door(BaseHTTPRequestHandler):
             self._json({"jobs": [service.document(job) for job in newest]})
         elif path in ("/v1/builds", "/v1/images"):
             spec = json.loads(body)
+            if not spec.get("requirements") or set(spec) - _REQUEST_FIELDS:
+                raise InputError("the request is wrong at body.requirements")
             kind = path.removeprefix("/v1/").removesuffix("s")
             job, status = service.submit(kind, ", ".join(spec["requirements"]), spec)
             self._json(service.document(job), status)
+            service.start(job)
         elif found := re.fullmatch(r"/v1/toolchains/([^/]+)/builds", path):
             job, status = service.submit("toolchain", f"toolchain {found[1]}", {"toolchain": found[1]})
             self._json(service.document(job), status)
+            service.start(job)
         elif path == "/v1/toolchains":
             self._json({"toolchains": service.toolchains})
         elif found := re.fullmatch(r"/v1/toolchains/([^/]+)", path):
@@ -256,7 +281,7 @@ class _Door(BaseHTTPRequestHandler):
             query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
             self._json({"wheels": [w for w in service.wheels if query.items() <= w.items()]})
         elif path == "/readyz":
-            self._json({"ready": True})
+            self._json({"status": "ok", "version": "0", "parts": {}})
         elif found := re.fullmatch(r"/v1/blobs/(sha256:[0-9a-f]{64})", path):
             self._blob(found[1], body)
         else:
@@ -295,7 +320,7 @@ class _Door(BaseHTTPRequestHandler):
         self.wfile.write(f": following {job.id}\nretry: 2000\n\n".encode())
         while True:
             with service.changed:
-                service.changed.wait_for(lambda: len(job.events) > place, timeout=1)
+                service.changed.wait_for(lambda seen=place: len(job.events) > seen, timeout=1)
                 batch = job.events[place:]
             for event in batch:
                 if left == 0:
@@ -313,12 +338,18 @@ class _Door(BaseHTTPRequestHandler):
             self.wfile.flush()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_args: object) -> None:
+        """Listeners go away in the middle; that is what the tests are about."""
+
+
 @contextmanager
 def serving(service: FakeService, port: int = 0) -> Iterator[FakeService]:
     """The service on a port of loopback; 0 means a free one."""
     door = type("Door", (_Door,), {"service": service})
-    server = ThreadingHTTPServer(("127.0.0.1", port), door)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", port), door)
     service.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -336,7 +367,8 @@ def wheel_document(
     """A wheel as a build's result names it."""
     filename = f"{project.replace('-', '_')}-{version}-cp311-cp311-manylinux_2_36_x86_64.whl"
     return {
-        "project": project, "version": version, "filename": filename, "digest": str(Digest.of(filename.encode())),
+        "project": project, "version": version, "filename": filename,
+        "digest": str(Digest.of(filename.encode())),
         "size": size, "build_key": key_of(filename), "hit": hit, "seconds": 0.0 if hit else seconds,
     }  # fmt: skip
 
@@ -382,7 +414,7 @@ def _play_wheel(service: FakeService, job: FakeJob, total: int) -> None:
                 time.sleep(1)
                 service.fail(job, Cancelled(f"{job.title} was cancelled"))
                 return
-            text = f"\x1b[32mCompiling C object\x1b[0m src/part_{done}.c.o with flags -O3 -fno-strict-aliasing -DNPY_INTERNAL"
+            text = f"\x1b[32mCompiling C object\x1b[0m part_{done}.c.o with flags -O3 -fno-strict-aliasing"
             service.say(job, "step", done=done, total=total, text=text)
             time.sleep(0.03)
     filename = f"{job.title.split()[0].replace('-', '_')}-1-cp311-cp311-manylinux_2_36_x86_64.whl"

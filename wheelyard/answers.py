@@ -184,6 +184,66 @@ class BuildResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLayer:
+    """One layer of an image.
+
+    :param title: what it holds, for people.
+    :param size: of its compressed bytes.
+    :param unpacked: in bytes.
+    """
+
+    title: str
+    digest: Digest
+    size: int
+    unpacked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageAnswer:
+    """The image in the result of an image job.
+
+    :param layers: bottom first.
+    :param size: compressed bytes of all layers.
+    :param unpacked: the same, unpacked.
+    :param absent: tools that no layer holds.
+    :param present: tool to the paths where it was found; only those that were.
+    """
+
+    image_id: Digest
+    manifest_digest: Digest
+    layers: tuple[ImageLayer, ...]
+    size: int
+    unpacked: int
+    absent: tuple[str, ...]
+    present: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> ImageAnswer:
+        """Read an image's record, or the report that is made of it."""
+        absent = document.get("absent") or ()
+        if isinstance(absent, Mapping):
+            absent = [tool for tool, is_absent in absent.items() if is_absent]
+        present = document.get("present") or document.get("tools_found") or {}
+        return cls(
+            image_id=Digest.parse(document["image_id"]),
+            manifest_digest=Digest.parse(document["manifest_digest"]),
+            layers=tuple(
+                ImageLayer(
+                    title=layer.get("title") or "",
+                    digest=Digest.parse(layer["digest"]),
+                    size=int(layer["size"]),
+                    unpacked=int(layer.get("unpacked") or 0),
+                )
+                for layer in document["layers"]
+            ),
+            size=int(document.get("size") or 0),
+            unpacked=int(document.get("unpacked") or 0),
+            absent=tuple(absent),
+            present={tool: tuple(paths) for tool, paths in present.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CachedWheel:
     """One file that a channel shows.
 

@@ -20,6 +20,7 @@ _LONGEST_PAUSE = 10.0
 _SILENCE_SECONDS = 45.0
 _TICK_SECONDS = 0.2
 _ASK_SECONDS = 30.0
+_LAST_LOOKS = 3
 
 
 class Following:
@@ -98,7 +99,7 @@ class Following:
             )
 
     def _read_until_done(self) -> None:
-        pause, lost_since = _FIRST_PAUSE, self._clock()
+        pause, lost_since, last_looks = _FIRST_PAUSE, self._clock(), 0
         while not self._stop.is_set():
             before = self._last_id
             try:
@@ -112,9 +113,13 @@ class Following:
             except InfrastructureError as error:
                 trouble = error
             if self._last_id != before:
-                pause, lost_since = _FIRST_PAUSE, self._clock()
+                pause, lost_since, last_looks = _FIRST_PAUSE, self._clock(), 0
             if self._job_ended():
-                return
+                # What it said last may still be had; its end is known without it.
+                last_looks += 1
+                if last_looks >= _LAST_LOOKS:
+                    return
+                continue
             if self._clock() - lost_since > self._give_up_seconds:
                 raise ServiceUnreachable(
                     f"the service at {self._client.url} stayed away for {self._give_up_seconds:.0f} s",

@@ -7,9 +7,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from wheelyard.cli.build_command import build
@@ -37,8 +38,27 @@ down; the token that of --token, else of WHEELYARD_TOKEN. A token on the command
 user of the machine: prefer the variable.
 """
 
+
+class _ReaderGone(Exception):
+    """Who read our standard output went away, as `head` does."""
+
+
+class _Commands(TyperGroup):
+    """Lets our own one place see what typer would turn into exit codes of its own."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Cancelled("interrupted") from error
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
+
+
 app = typer.Typer(
     name="wheelyard",
+    cls=_Commands,
     help=_HELP,
     epilog=exit_codes_help(),
     no_args_is_help=True,
@@ -77,8 +97,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = app(list(arguments), prog_name="wheelyard", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Who read us went away, as `head` does. Python would complain when it flushes at its end.
+    except (_ReaderGone, BrokenPipeError):
+        # Python would complain when it flushes at its end.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import BinaryIO, cast
 
+from wheelyard.answers import ImageAnswer
 from wheelyard.client import Client
 from wheelyard.digests import Digest
 from wheelyard.errors import StoreUnavailable
-from wheelyard.image_record import ImageRecord
-from wheelyard.oci import Image
+from wheelyard.oci import Image, Layer
 
 _DOCUMENT_LIMIT = 8 << 20
 
@@ -64,16 +65,35 @@ class ImageBlobs:
             chunks = stack.enter_context(self._client.blob(digest))
             return cast("BinaryIO", _DownloadStream(stack.pop_all(), chunks, self._on_bytes))
 
-    def image(self, record: ImageRecord) -> Image:
-        """An image's config and manifest, with its layers as the record names them.
+    def image(self, answer: ImageAnswer) -> Image:
+        """An image's config and manifest by their digests, and its layers as these two name them.
 
-        :raises StoreUnavailable: what came is not what the record names.
+        :raises StoreUnavailable: what came is not what the answer names.
         """
-        return Image(
-            config=self._document(record.image_id),
-            manifest=self._document(record.manifest_digest),
-            layers=record.layers,
-        )
+        config, manifest = self._document(answer.image_id), self._document(answer.manifest_digest)
+        known = {layer.digest: layer for layer in answer.layers}
+        layers = []
+        try:
+            named = json.loads(manifest)["layers"]
+            for entry, diff_id in zip(named, json.loads(config)["rootfs"]["diff_ids"], strict=True):
+                digest = Digest.parse(entry["digest"])
+                layers.append(
+                    Layer(
+                        digest=digest,
+                        diff_id=Digest.parse(diff_id),
+                        size=int(entry["size"]),
+                        unpacked=known[digest].unpacked,
+                        title=known[digest].title,
+                    )
+                )
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreUnavailable(
+                "the image's documents do not fit together",
+                expected="a manifest and a config with the layers that the service named",
+                found=f"{type(error).__name__}: {error}",
+                do="ask for the image again with --refresh",
+            ) from error
+        return Image(config=config, manifest=manifest, layers=tuple(layers))
 
     def _document(self, digest: Digest) -> bytes:
         body = b""

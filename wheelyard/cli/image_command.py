@@ -95,9 +95,9 @@ def image(
       wheelyard image -r requirements.txt --app ./src --entrypoint 'python3 main.py' --output app.tar
       wheelyard image numpy opencv-python-headless --oci ./layout --label team=video
     """
+    from wheelyard.answers import ImageAnswer
     from wheelyard.cli.follow_job import follow_to_end, report_end
     from wheelyard.cli.image_outputs import ImageOutputs, check_outputs, deliver
-    from wheelyard.image_record import ImageRecord
 
     session = session_of(context)
     style = resolve_style(progress)
@@ -126,7 +126,7 @@ def image(
         ended = follow_to_end(client, job, style)
         code = report_end(ended, style, client.url)
         if ended.succeeded and ended.result is not None:
-            record = ImageRecord.from_document(ended.result["image"])
+            record = ImageAnswer.from_document(ended.result["image"])
             deliver(client, record, outputs, loader, style)
     raise typer.Exit(code)
 

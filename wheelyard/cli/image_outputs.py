@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from wheelyard.answers import ImageAnswer
 from wheelyard.cli.byte_progress import byte_progress
 from wheelyard.cli.image_blobs import ImageBlobs
 from wheelyard.cli.image_loading import load_archive
@@ -18,7 +19,6 @@ from wheelyard.cli.progress.json_lines import write_json_line
 from wheelyard.cli.tables import write_line
 from wheelyard.client import Client
 from wheelyard.errors import InputError
-from wheelyard.image_record import ImageRecord
 from wheelyard.oci import write_docker_archive, write_oci_layout
 
 # NAME[:TAG] of the distribution specification, with an optional host and port before it.
@@ -76,7 +76,7 @@ def check_outputs(outputs: ImageOutputs, *, detach: bool) -> None:
 
 
 def deliver(
-    client: Client, record: ImageRecord, outputs: ImageOutputs, loader: str, style: ProgressStyle
+    client: Client, record: ImageAnswer, outputs: ImageOutputs, loader: str, style: ProgressStyle
 ) -> None:
     """Bring an image to where it is wanted; every byte is checked against its digest on the way.
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from wheelyard.answers import BuildResult, JobAnswer
+from wheelyard.answers import BuildResult, ImageAnswer, JobAnswer
 from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import seconds_text, write_line, write_table
-from wheelyard.image_record import ImageRecord
 
 DEFAULT_CHANNEL = "default"
 
@@ -33,8 +32,10 @@ def write_result(job: JobAnswer, url: str = "") -> None:
     :param url: of the service, for the line that installs the wheels; empty leaves that out.
     """
     result: Mapping[str, Any] = job.result or {}
-    if "image" in result:
-        write_image(ImageRecord.from_document(result["image"]), float(result.get("seconds") or 0.0))
+    if isinstance(result.get("image"), dict):
+        write_image(ImageAnswer.from_document(result["image"]), float(result.get("seconds") or 0.0))
+    elif isinstance(result.get("toolchain"), dict):
+        write_toolchain(result["toolchain"], float(result.get("seconds") or 0.0))
     elif "wheels" in result:
         write_build(BuildResult.from_document(result), job.channel, url)
     else:
@@ -70,7 +71,26 @@ def write_build(result: BuildResult, channel: str, url: str) -> None:
             )
 
 
-def write_image(record: ImageRecord, seconds: float) -> None:
+def write_toolchain(record: Mapping[str, Any], seconds: float) -> None:
+    """Write what a toolchain's images are.
+
+    :param record: as `wheelyard.toolchain_record` writes it.
+    """
+    layers = record.get("layers") or ()
+    base = record.get("base") or {}
+    rows = [
+        ("compile image", record.get("image") or "-"),
+        ("size", size_text(sum(int(layer.get("size") or 0) for layer in layers))),
+        ("packages", str(len(record.get("packages") or ()))),
+        ("runtime base", base.get("digest") or "none of its own"),
+        ("size", size_text(int(base.get("size") or 0))),
+        ("made in", seconds_text(seconds)),
+    ]
+    for label, value in rows:
+        write_line(f"{label + ':':<15}{value}")
+
+
+def write_image(record: ImageAnswer, seconds: float) -> None:
     """Write the layers of an image, and what is not inside."""
     rows = [
         (layer.title, size_text(layer.size), size_text(layer.unpacked), layer.digest.hex[:12])
@@ -78,10 +98,9 @@ def write_image(record: ImageRecord, seconds: float) -> None:
     ]
     rows.append(("all", size_text(record.size), size_text(record.unpacked), ""))
     write_table(("LAYER", "COMPRESSED", "UNPACKED", "DIGEST"), rows, right=(1, 2))
-    absent = [tool for tool, is_absent in record.absent.items() if is_absent]
-    if absent:
-        write_line(f"not inside: {', '.join(absent)}")
-    for tool, paths in record.tools_found.items():
+    if record.absent:
+        write_line(f"not inside: {', '.join(record.absent)}")
+    for tool, paths in record.present.items():
         write_line(f"inside: {tool} ({', '.join(paths)})")
     write_line(f"image {record.image_id}")
     write_line(f"manifest {record.manifest_digest}, made in {seconds_text(seconds)}")

@@ -2,6 +2,7 @@ import io
 import os
 import socket
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_refuses_a_socket_and_a_pipe(app):
         archive_of(app)
     assert raised.value.found == "a named pipe"
     (app / "pipe").unlink()
-    here = os.getcwd()
+    here = Path.cwd()
     os.chdir(app)  # a socket's path is short
     try:
         with socket.socket(socket.AF_UNIX) as listener:

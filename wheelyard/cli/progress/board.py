@@ -20,6 +20,7 @@ class Activity:
     :param started: epoch seconds of its first sign of life; 0 before.
     :param phase_started: of the phase's beginning.
     :param ended: 0 while it runs.
+    :param assumed: its end was asked for, not heard of; older events of it may still come.
     """
 
     id: str
@@ -33,7 +34,7 @@ class Activity:
     steps: StepRate = field(default_factory=StepRate)
     filename: str = ""
     size: int = 0
-    hit: bool = False
+    assumed: bool = False
 
     @property
     def over(self) -> bool:
@@ -85,6 +86,7 @@ class Board:
                 self._enter_phase(activity, child.phase, at)
             if child.ended and not activity.over:
                 activity.state, activity.ended = child.state, at
+            activity.assumed = activity.over
 
     def apply(self, event: Event, received: float) -> Activity:
         """Let an event change the board; returns the job that it happened in.
@@ -99,6 +101,9 @@ class Board:
             job = self._jobs[event.job] = Activity(id=event.job, title=clean(event.title) or event.job[:8])
         elif event.title and job is not self.root:
             job.title = clean(event.title)
+        if job.assumed and event.type in ("phase", "step", "line"):
+            # The stream is behind what the service says by now: it is shown as it was.
+            job.state, job.ended, job.assumed = "building", 0.0, False
         facts = event.facts
         if event.type in ("state", "done"):
             self._enter_state(job, str(facts.get("state", job.state)), event.at)
@@ -135,10 +140,11 @@ class Board:
 
     def _note_wheel(self, job: Activity, event: Event) -> None:
         filename, size = clean(str(event.facts.get("filename", ""))), _number(event.facts.get("size"))
-        if job is self.root or event.facts.get("hit"):
+        if event.facts.get("hit"):
             self._hits[filename] = CachedHit(filename=filename, size=size)
-            return
-        job.filename, job.size = filename, size
+        elif job is not self.root:
+            # A request names its wheels once more at its end.
+            job.filename, job.size = filename, size
 
     # -- for displays -------------------------------------------------------------------------------------
 

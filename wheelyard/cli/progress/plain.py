@@ -14,14 +14,13 @@ from wheelyard.cli.progress.board import Activity, Board, clock_text
 from wheelyard.cli.sizes import size_text
 from wheelyard.event import Event
 
-_TENTH = 0.1
 _PAUSE_SECONDS = 15.0
 
 
 @dataclass(slots=True)
 class _Said:
     word: str = ""
-    share: float = 0.0
+    tenth: int = 0
     at: float = 0.0
 
 
@@ -78,12 +77,11 @@ class PlainDisplay:
             return
         if not job.active:
             return
-        share = job.steps.share
-        if share < said.share:
-            said.share = 0.0
-        if share - said.share >= _TENTH or now - said.at >= _PAUSE_SECONDS:
-            said.share, said.at = share, now
+        tenth = int(job.steps.share * 10)
+        if tenth > said.tenth or now - said.at >= _PAUSE_SECONDS:
+            said.at = now
             self._write(f"{job.title}: {job.word}{self._amount(job)}")
+        said.tenth = tenth
 
     def _amount(self, job: Activity) -> str:
         now = self._board.now(self._clock())

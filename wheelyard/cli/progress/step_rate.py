@@ -74,7 +74,7 @@ class StepRate:
         whole = (self._done - first) / (at - start)
         begin, begin_done = self._samples[0]
         recent = (self._done - begin_done) / (at - begin) if at - begin >= _LEAST_SECONDS else whole
-        # The mean of the times per step, not of the rates: a fast beginning, such as cached objects, soon fades.
+        # The mean of the times per step, not of the rates: a fast beginning, as with a cache, soon fades.
         return 2 * whole * recent / (whole + recent) if recent > 0 else whole / 2
 
     def left(self, now: float) -> float | None:

@@ -32,6 +32,16 @@ def test_expected_children_wait_until_they_say_something():
     assert board.children[0].over
 
 
+def test_an_end_that_was_asked_for_does_not_hide_older_events_that_still_come():
+    board = Board("root", "numpy")
+    board.expect([ChildAnswer(id="w1", title="numpy 2.4.6", state="succeeded", phase="")], 1000)
+    board.apply(event("phase", job="w1", name="compile"), 1001)
+    assert [job.word for job in board.active] == ["compile"]
+    board.apply(event("done", job="w1", state="succeeded"), 1002)
+    board.apply(event("line", job="w1", text="late"), 1003)
+    assert board.active == []
+
+
 def test_a_new_phase_forgets_the_steps_of_the_last_one():
     board = Board("root", "numpy")
     board.apply(event("phase", name="compile"), 1000)

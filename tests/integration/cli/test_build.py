@@ -141,6 +141,7 @@ def test_says_that_the_connection_was_lost_and_came_back(service, command):
 
     def worker(service, job):
         service.say(job, "phase", name="resolve")
+        service.say(job, "line", text="never arrives on the first connection")
         time.sleep(2)
         quick_build(service, job)
 

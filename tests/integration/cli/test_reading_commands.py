@@ -152,8 +152,8 @@ def test_without_a_service_the_way_to_one_is_said(command, monkeypatch):
     "arguments",
     [
         (), ("up",), ("down",), ("doctor",), ("version",), ("build",), ("image",), ("jobs",), ("job",),
-        ("logs",), ("cancel",), ("toolchain", "list"), ("toolchain", "show"), ("toolchain", "build"), ("cache", "ls"),
-        ("cache", "show"),
+        ("logs",), ("cancel",), ("toolchain", "list"), ("toolchain", "show"), ("toolchain", "build"),
+        ("cache", "ls"), ("cache", "show"),
     ],
 )  # fmt: skip
 def test_every_help_has_an_example_and_the_exit_codes(command, arguments):

@@ -41,6 +41,7 @@ def make_wheel(
     *,
     requires: tuple[str, ...] = (),
     requires_python: str = "",
+    extras: tuple[str, ...] = (),
     files: dict[str, str] | None = None,
     tag: str = "py3-none-any",
 ) -> bytes:
@@ -50,7 +51,7 @@ def make_wheel(
     members = {
         f"{name}/__init__.py": "",
         **(files or {}),
-        f"{info}/METADATA": _metadata(project, version, requires, requires_python),
+        f"{info}/METADATA": _metadata(project, version, requires, requires_python, extras),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
     }
     record = "".join(f"{path},," + "\n" for path in members) + f"{info}/RECORD,,\n"
@@ -61,9 +62,16 @@ def make_wheel(
     return stream.getvalue()
 
 
-def _metadata(project: str, version: str, requires: tuple[str, ...] = (), requires_python: str = "") -> str:
+def _metadata(
+    project: str,
+    version: str,
+    requires: tuple[str, ...] = (),
+    requires_python: str = "",
+    extras: tuple[str, ...] = (),
+) -> str:
     lines = ["Metadata-Version: 2.1", f"Name: {project}", f"Version: {version}"]
     lines += [f"Requires-Python: {requires_python}"] if requires_python else []
+    lines += [f"Provides-Extra: {extra}" for extra in extras]
     lines += [f"Requires-Dist: {requirement}" for requirement in requires]
     return "\n".join(lines) + "\n\n"
 
@@ -123,6 +131,7 @@ class IndexSite:
         version: str,
         *,
         requires: tuple[str, ...] = (),
+        extras: tuple[str, ...] = (),
         tag: str = "py3-none-any",
         files: dict[str, str] | None = None,
         **how: Any,
@@ -132,6 +141,7 @@ class IndexSite:
             project,
             version,
             requires=requires,
+            extras=extras,
             tag=tag,
             files=files,
             requires_python=how.get("requires_python", ""),

@@ -30,7 +30,7 @@ _CLASH_CAUSE = re.compile(r"^\s+(?P<cause>.+ (?:depends on|requested) .+)$")
 _COLLECTING = re.compile(
     r"^\s*Collecting (?P<name>[^\s@]+)(?: ?@ (?P<address>\S+))?(?: \(from (?P<asker>[^()]+))?"
 )
-_HOOK = re.compile(r"× (?P<step>.+) did not run successfully")
+_HOOK = re.compile("\u00d7 (?P<step>.+) did not run successfully")
 _HOOK_END = "[end of output]"
 _OUR_FILE = re.compile(r"\s*\(from -r [^)]*\)|(?:,\s*)?-r \S+ \(line \d+\)(?:\s*and\s*|,\s*)?|-r \S+\s*")
 

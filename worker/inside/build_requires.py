@@ -45,7 +45,7 @@ def unpack(archive: Path) -> Path:
                 safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
                 pack.extractall(STAGING, **safe)  # type: ignore[arg-type]  # noqa: S202
     except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
-        fail(f"it can't be unpacked: {str(error).splitlines()[0]}")
+        fail(f"it can't be unpacked: {str(error).splitlines()[0].rstrip(':')}")
     return top()
 
 

@@ -4,7 +4,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from wheelyard.digests import Digest
-from wheelyard.errors import InputError, NotFound
+from wheelyard.errors import BuildFailed, InputError, NotFound
 from wheelyard.toolchains import Python, Toolchain
 from worker.listing import ListedFile, Listing, read_filename
 from worker.refusals import explain, read_refusal
@@ -176,7 +176,7 @@ def test_a_dependency_from_an_address_is_named():
 
 
 CLASH = """\
-  ERROR: Cannot install -r requirements.in (line 2) and numpy<2 because these package versions have conflicting
+  ERROR: Cannot install -r a and numpy<2 because these package versions have conflicting dependencies.
   The conflict is caused by:
       The user requested numpy<2
       opencv-python-headless 5.0.0.93 depends on numpy>=2; python_version >= "3.9"
@@ -199,3 +199,34 @@ def test_words_that_nobody_knows_are_passed_on(lines):
     error = refusal(lines, listing())
     assert error.failed == "other can't be resolved"
     assert error.found == (lines or "the resolver said nothing")
+
+
+HOOK = """\
+  Collecting other[extra]>=1 (from -r requirements.in (line 1))
+    error: subprocess-exited-with-error
+    \u00d7 Getting requirements to build wheel did not run successfully.
+    │ exit code: 1
+    ╰─> [1 lines of output]
+        no moon tonight
+        [end of output]
+    note: This error originates from a subprocess, and is likely not a problem with pip.
+"""
+
+
+def test_a_backend_that_fails_is_told_in_its_own_words():
+    error = refusal(HOOK, listing())
+    assert isinstance(error, BuildFailed)
+    assert error.failed == "the build backend of other failed while it was asked for the project's metadata"
+    assert error.found == "Getting requirements to build wheel:\nno moon tonight"
+
+
+def test_what_a_backend_lacks_for_metadata_is_said_to_be_needed_by_its_project():
+    lines = HOOK.replace(
+        "Getting requirements to build wheel", "installing build dependencies for other"
+    ).replace(
+        "no moon tonight",
+        "ERROR: Could not find a version that satisfies the requirement ghost (from versions: none)",
+    )
+    error = refusal(lines, listing())
+    assert isinstance(error, NotFound)
+    assert error.failed == "there is no project ghost on the index; other needs it"

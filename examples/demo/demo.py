@@ -85,15 +85,17 @@ def run(options: argparse.Namespace, console: Console) -> Report:
             phase.note = stack.url
         client = ending.enter_context(stack.client())
         with phases.phase("toolchain", f"toolchain: {TOOLCHAIN} from Debian packages") as phase:
-            show([WHEELYARD, "toolchain", "build", TOOLCHAIN], stack.environment)
+            made = client.toolchain(TOOLCHAIN)["image"]
+            if not made:
+                show([WHEELYARD, "toolchain", "build", TOOLCHAIN], stack.environment)
             toolchain = _toolchain(client)
-            phase.note = f"{megabytes(toolchain['unpacked'])}, compilers and all"
-        with phases.phase(
-            "build", f"build: {', '.join(projects)} from their sdists, without network"
-        ) as phase:
+            size = megabytes(toolchain["unpacked"])
+            phase.note = f"{size}, compilers and all{', made before' if made else ''}"
+        with phases.phase("build", f"build: {', '.join(projects)} from source, without network") as phase:
             show([WHEELYARD, "build", *projects, "--toolchain", TOOLCHAIN], stack.environment)
             wheels = _wheels(client, projects)
-            phase.note = f"{len(wheels)} wheels, {megabytes(sum(wheel['size'] for wheel in wheels))}"
+            size = megabytes(sum(wheel["size"] for wheel in wheels))
+            phase.note = f"{size} in {len(wheels)} wheel{'s' if len(wheels) > 1 else ''}"
         index = f"{stack.url}/simple/"
         installs: dict[str, int] = {}
         for name, install in (("pip", install_with_pip), ("uv", install_with_uv)):
@@ -179,7 +181,8 @@ def _test_numpy(python: Path) -> str:
 
     What the suite itself needs comes from pip's own index, not from the cache.
     """
-    keep([str(python), "-m", "pip", "install", "--quiet", "pytest", "hypothesis"], seconds=600)
+    needed = ["install", "--quiet", "pytest", "hypothesis"]
+    keep([sys.executable, "-m", "pip", "--python", str(python), *needed], seconds=600)
     done = keep(
         [str(python), "-I", "-c", "import sys, numpy; sys.exit(not numpy.test(verbose=1))"],
         seconds=NUMPY_TESTS_SECONDS,

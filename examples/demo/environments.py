@@ -29,7 +29,8 @@ def install_with_pip(folder: Path, index_url: str, projects: Sequence[str]) -> P
     :returns: its interpreter.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    keep([sys.executable, "-m", "venv", str(folder)], seconds=INSTALL_SECONDS)
+    # Without a pip of its own: what is in it afterwards came from the index.
+    keep([sys.executable, "-m", "venv", "--without-pip", str(folder)], seconds=INSTALL_SECONDS)
     python = folder / "bin" / "python"
     options = [
         "--disable-pip-version-check",
@@ -40,7 +41,7 @@ def install_with_pip(folder: Path, index_url: str, projects: Sequence[str]) -> P
         index_url,
     ]
     keep(
-        [str(python), "-m", "pip", "install", *options, *projects],
+        [sys.executable, "-m", "pip", "--python", str(python), "install", *options, *projects],
         seconds=INSTALL_SECONDS,
         environment=_environment(),
     )

@@ -96,15 +96,7 @@ def run(options: argparse.Namespace, console: Console) -> Report:
             wheels = _wheels(client, projects)
             size = megabytes(sum(wheel["size"] for wheel in wheels))
             phase.note = f"{size} in {len(wheels)} wheel{'s' if len(wheels) > 1 else ''}"
-        index = f"{stack.url}/simple/"
-        installs: dict[str, int] = {}
-        for name, install in (("pip", install_with_pip), ("uv", install_with_uv)):
-            with phases.phase(name, f"install: {name}, from the cache's index and nowhere else") as phase:
-                python = install(folder / f"venv-{name}", index, projects)
-                printed = run_here(python, application / "main.py")
-                _refuse_broken(printed, f"the application in {name}'s environment")
-                installs[name] = folder_size(folder / f"venv-{name}")
-                phase.note = ", ".join(f"{what} {version}" for what, version in printed["versions"].items())
+        installs = _install(phases, f"{stack.url}/simple/", projects, folder, application / "main.py")
         extra: dict[str, str] = {}
         if options.numpy_tests:
             with phases.phase("numpy-tests", "numpy.test() on the wheel that pip installed") as phase:
@@ -136,6 +128,21 @@ def run(options: argparse.Namespace, console: Console) -> Report:
         installs=installs,
         extra=extra,
     )
+
+
+def _install(
+    phases: Phases, index: str, projects: list[str], folder: Path, application: Path
+) -> dict[str, int]:
+    """Install with pip and with uv and try what is there; returns the size of each environment in bytes."""
+    sizes = {}
+    for name, install in (("pip", install_with_pip), ("uv", install_with_uv)):
+        with phases.phase(name, f"install: {name}, from the cache's index and nowhere else") as phase:
+            python = install(folder / f"venv-{name}", index, projects)
+            printed = run_here(python, application)
+            _refuse_broken(printed, f"the application in {name}'s environment")
+            sizes[name] = folder_size(folder / f"venv-{name}")
+            phase.note = ", ".join(f"{what} {version}" for what, version in printed["versions"].items())
+    return sizes
 
 
 def _wheels(client: Client, projects: list[str]) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ from wheelyard.jobs.states import Job
 _ENTRY = re.compile(r"(\d{1,20})(-(\d{1,20}))?")
 _LOOK_SECONDS = 5.0
 _POLL_SECONDS = 1.0
-_RECONNECT_MILLISECONDS = 2000
 
 
 def entry_id(text: str) -> str:
@@ -38,7 +37,7 @@ async def follow_job(services: Services, job: Job, after: str) -> AsyncIterator[
 
     :param after: id of the last event that the listener saw; `0` for all.
     """
-    yield ServerSentEvent(comment=f"following {job.id}", retry=_RECONNECT_MILLISECONDS)
+    yield ServerSentEvent(comment=f"following {job.id}")
     while True:
         batch = await _read(services, job, after)
         for entry, event in batch or ():
@@ -52,11 +51,10 @@ async def follow_job(services: Services, job: Job, after: str) -> AsyncIterator[
             yield _message(final_event(job))
             return
         before, job = job, await _look(services, job)
-        if batch is None:
+        if batch is None and not job.state.ended:
             for event in _changes(before, job):
                 yield _message(event)
-            if not job.state.ended:
-                await anyio.sleep(_POLL_SECONDS)
+            await anyio.sleep(_POLL_SECONDS)
 
 
 async def _read(services: Services, job: Job, after: str) -> list[tuple[str, Event]] | None:

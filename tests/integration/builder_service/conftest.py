@@ -29,12 +29,13 @@ TOKEN = "a-token-of-the-tests"
 
 @dataclass(frozen=True, kw_only=True)
 class FrontDoor:
-    """A running service; `http` carries the token, `guest` does not."""
+    """A running service; `http` carries the token, `guest` does not; `stop` ends it before the test does."""
 
     url: str
     services: Services
     http: httpx2.Client
     guest: httpx2.Client
+    stop: Callable[[], None]
 
 
 @contextlib.contextmanager
@@ -57,16 +58,20 @@ def serving(services: Services) -> Iterator[FrontDoor]:
         assert time.monotonic() < limit, "the service does not start"
         time.sleep(0.01)
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join(timeout=15)
+
     bearer = {"authorization": f"Bearer {services.settings.token.get_secret_value()}"}
     try:
         with (
             httpx2.Client(base_url=url, headers=bearer, timeout=30, trust_env=False) as http,
             httpx2.Client(base_url=url, timeout=30, trust_env=False) as guest,
         ):
-            yield FrontDoor(url=url, services=services, http=http, guest=guest)
+            yield FrontDoor(url=url, services=services, http=http, guest=guest, stop=stop)
     finally:
-        server.should_exit = True
-        thread.join(timeout=15)
+        stop()
         services.ledger.database.close()
 
 
@@ -87,11 +92,21 @@ def settings_with(tmp_path, s3_settings) -> Callable[..., Settings]:
 
 
 @pytest.fixture
-def front_door(settings_with, redis_url) -> Iterator[FrontDoor]:
-    settings = settings_with(redis_url=redis_url)
-    migrate(settings.effective_database_url)
-    with serving(open_services(settings)) as door:
-        yield door
+def serve() -> Iterator[Callable[[Settings], FrontDoor]]:
+    """Starts a service with other settings; it ends with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(settings: Settings) -> FrontDoor:
+            migrate(settings.effective_database_url)
+            return stack.enter_context(serving(open_services(settings)))
+
+        yield start
+
+
+@pytest.fixture
+def front_door(settings_with, redis_url, serve) -> FrontDoor:
+    door: FrontDoor = serve(settings_with(redis_url=redis_url))
+    return door
 
 
 @pytest.fixture

@@ -1,0 +1,201 @@
+"""Following a job over HTTP: live, again, and with the servers behind it gone."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import pytest
+
+from tests.conftest import running
+from wheelyard.errors import BuildFailed
+from wheelyard.event import Event
+from wheelyard.jobs.states import Kind
+from wheelyard.stack.servers import Ports, redis_address, redis_program
+
+
+@pytest.fixture
+def job(front_door):
+    job, _joined = front_door.services.ledger.submit(
+        Kind.BUILD, secrets.token_hex(32), spec={}, title="numpy", toolchain="debian12-cp311"
+    )
+    return job
+
+
+def say(door, job, kind="line", streams=None, **facts):
+    door.services.events.add(streams or [job.id], Event(type=kind, job=job.id, title="numpy", at=1.0, facts=facts))
+
+
+def follow(door, job, seconds=20, **options):
+    """Every message until the stream ends: (id, event)."""
+    with door.guest.stream("GET", f"/v1/jobs/{job.id}/events", timeout=seconds, **options) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        return [(message.id, json.loads(message.data)) for message in httpx2.EventSource(answer)]
+
+
+def finish(door, job, result=None, tell=True):
+    door.services.ledger.succeed(door.services.ledger.claim(job.id, "w", 30), result or {})
+    if tell:
+        say(door, job, "done", state="succeeded", result=result or {})
+
+
+def test_a_listener_hears_what_happens_until_the_jobs_own_done(front_door, job):
+    say(front_door, job, text="before")
+
+    def play():
+        time.sleep(0.3)
+        say(front_door, job, "phase", name="resolve")
+        child = Event(type="done", job="c" * 32, at=2.0, facts={"state": "succeeded"})
+        front_door.services.events.add([job.id], child)
+        time.sleep(0.3)
+        finish(front_door, job, {"wheels": []})
+
+    player = threading.Thread(target=play)
+    player.start()
+    heard = [event for _id, event in follow(front_door, job)]
+    player.join()
+    assert [event["type"] for event in heard] == ["line", "phase", "done", "done"]
+    assert heard[-1] == {
+        "type": "done", "job": job.id, "title": "numpy", "at": 1.0, "state": "succeeded", "result": {"wheels": []}
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["header", "query"])
+def test_a_listener_goes_on_where_it_was(front_door, job, way):
+    for number in range(5):
+        say(front_door, job, text=str(number))
+    finish(front_door, job)
+    whole = follow(front_door, job)
+    after = whole[2][0]
+    options = {"headers": {"last-event-id": after}} if way == "header" else {"params": {"after": after}}
+    assert follow(front_door, job, **options) == whole[3:]
+
+
+@pytest.mark.parametrize("after", ["nonsense", "99999999999999999999", "-1", "1-2-3"])
+def test_an_id_that_is_none_starts_from_the_beginning(front_door, job, after):
+    say(front_door, job, text="first")
+    finish(front_door, job)
+    heard = follow(front_door, job, headers={"last-event-id": after})
+    assert [event["type"] for _id, event in heard] == ["line", "done"]
+
+
+def test_a_listener_that_saw_the_end_already_is_told_it_again(front_door, job):
+    finish(front_door, job, {"n": 1})
+    last = follow(front_door, job)[-1][0]
+    again = follow(front_door, job, headers={"last-event-id": last})
+    assert [(event["type"], event["result"]) for _id, event in again] == [("done", {"n": 1})]
+
+
+def test_a_job_whose_stream_is_gone_ends_from_sql(front_door, job):
+    error = BuildFailed("it does not compile", found="zlib.h")
+    front_door.services.ledger.fail(front_door.services.ledger.claim(job.id, "w", 30), error)
+    begun = time.monotonic()
+    heard = follow(front_door, job)
+    assert time.monotonic() - begun < 2
+    assert [(event["type"], event["state"], event["error"]["failed"]) for _id, event in heard] == [
+        ("done", "failed", "it does not compile")
+    ]
+
+
+def test_a_done_that_was_never_said_is_learnt_from_sql_while_listening(front_door, job):
+    ender = threading.Timer(0.5, finish, (front_door, job, {"n": 1}), {"tell": False})
+    ender.start()
+    heard = follow(front_door, job)
+    ender.join()
+    assert [event["type"] for _id, event in heard] == ["done"]
+
+
+def test_whoever_follows_learns_of_a_cancel_at_once(front_door, job):
+    canceller = threading.Timer(0.3, front_door.http.delete, (f"/v1/jobs/{job.id}",))
+    canceller.start()
+    begun = time.monotonic()
+    heard = follow(front_door, job)
+    canceller.join()
+    assert time.monotonic() - begun < 3
+    assert heard[-1][1]["state"] == "cancelled"
+    assert heard[-1][1]["error"]["kind"] == "cancelled"
+
+
+def test_a_hundred_listeners_hear_the_end_and_hold_no_thread(front_door, job):
+    with ThreadPoolExecutor(100) as pool, httpx2.Client(base_url=front_door.url, trust_env=False) as busy:
+        listeners = [pool.submit(follow, front_door, job, 60) for _ in range(100)]
+        time.sleep(2)
+        # Far more listeners than the service has threads, and it answers all the same.
+        begun = time.monotonic()
+        assert busy.get("/v1/jobs").status_code == 200
+        assert time.monotonic() - begun < 2
+        finish(front_door, job)
+        assert all(listener.result()[-1][1]["type"] == "done" for listener in listeners)
+
+
+@pytest.fixture
+def own_redis(tmp_path):
+    """A Redis that the test starts and ends: its address, and what runs it for a while."""
+    ports, password = Ports.draw(), secrets.token_urlsafe(8)
+    program = redis_program(tmp_path / "redis", tmp_path / "run", ports, password)
+    return redis_address(ports, password), lambda: running(program, ports.redis, tmp_path)
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_while_redis_is_out_a_listener_is_told_the_state_from_sql(settings_with, serve, own_redis, comes_back):
+    address, redis_runs = own_redis
+    door = serve(settings_with(redis_url=address))
+    ledger = door.services.ledger
+    job, _joined = ledger.submit(Kind.BUILD, "a" * 64, spec={}, title="numpy", toolchain="debian12-cp311")
+    with ThreadPoolExecutor(1) as pool:
+        with redis_runs():
+            say(door, job, text="heard by Redis")
+            listener = pool.submit(follow, door, job, 60)
+            time.sleep(0.5)
+        claim = ledger.claim(job.id, "w", 30)
+        ledger.advance(claim, "compile")
+        time.sleep(2.5)
+        if comes_back:
+            with redis_runs():
+                time.sleep(1.5)
+                ledger.succeed(claim, {"n": 1})
+                say(door, job, "done", state="succeeded", result={"n": 1})
+                heard = listener.result()
+        else:
+            ledger.succeed(claim, {"n": 1})
+            heard = listener.result()
+    told = [(event["type"], event.get("name") or event.get("state")) for _entry, event in heard]
+    assert told == [("line", None), ("state", "building"), ("phase", "compile"), ("done", "succeeded")]
+    # What SQL said moved nobody's place in the stream; only what Redis said did.
+    assert len({entry for entry, _event in heard}) == (2 if comes_back else 1)
+    assert heard[-1][1]["result"] == {"n": 1}
+
+
+def test_following_works_where_redis_never_answered(settings_with, serve):
+    door = serve(settings_with(redis_url="redis://127.0.0.1:9/0"))
+    ledger = door.services.ledger
+    job, _joined = ledger.submit(Kind.BUILD, "a" * 64, spec={}, title="numpy", toolchain="debian12-cp311")
+    ender = threading.Timer(0.5, finish, (door, job, {"n": 1}), {"tell": False})
+    ender.start()
+    heard = follow(door, job)
+    ender.join()
+    assert heard[-1][1]["result"] == {"n": 1}
+
+
+def test_a_silent_stream_is_kept_alive(front_door, job, monkeypatch):
+    monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.3)
+    with front_door.guest.stream("GET", f"/v1/jobs/{job.id}/events") as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith(": following")
+        assert any(line == ": ping" for line, _number in zip(lines, range(10), strict=False))
+
+
+def test_the_service_stops_while_somebody_listens(front_door, job):
+    with ThreadPoolExecutor(1) as pool:
+        listener = pool.submit(follow, front_door, job, 30)
+        time.sleep(0.5)
+        begun = time.monotonic()
+        front_door.stop()
+        assert time.monotonic() - begun < 8
+        with pytest.raises(httpx2.HTTPError):
+            listener.result()

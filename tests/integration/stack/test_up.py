@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError, StoreUnavailable, TimedOut
@@ -81,7 +83,7 @@ def test_runs_until_ctrl_c_and_leaves_nothing(ups, until):
     store_of(up).check()
     ports = json.loads((data / "run" / "ports.json").read_text())
     with pytest.raises(redis.AuthenticationError):
-        redis.Redis(port=ports["redis"]).ping()
+        redis.Redis(port=ports["redis"], retry=Retry(NoBackoff(), 0)).ping()
     started = children(up)
     assert len(started) == 6
     up.signal(signal.SIGINT)

@@ -23,7 +23,7 @@ from wheelyard.stack.servers import (
     Ports,
     redis_address,
     redis_program,
-    s3_leftovers,
+    remove_sockets,
     s3_program,
 )
 from wheelyard.store.contract import Store
@@ -88,8 +88,7 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
             make_bucket(server)
             yield server
     finally:
-        for socket_file in s3_leftovers(ports):
-            socket_file.unlink(missing_ok=True)
+        remove_sockets(ports)
 
 
 def make_bucket(server: S3Server) -> None:

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from wheelyard.errors import InputError
-from wheelyard.stack.ports import GRPC_OFFSET, free_ports
+from wheelyard.stack.ports import GRPC_OFFSET, free_ports, is_free
 from wheelyard.stack.program import Program, Stage
 
 BUCKET = "wheelyard"
@@ -111,18 +111,25 @@ def s3_program(folder: Path, run: Path, ports: Ports, access_key: str, secret_ke
     }
     return Program(
         name="s3",
-        argv=(str(s3_binary()), "mini", *(f"-{name}={value}" for name, value in options.items())),
+        # Its log goes where ours goes; it would write files into /tmp besides.
+        argv=(
+            str(s3_binary()),
+            "-logtostderr=true",
+            "mini",
+            *(f"-{name}={value}" for name, value in options.items()),
+        ),
         cwd=run,
         stage=Stage.SERVERS,
     )
 
 
-def s3_leftovers(ports: Ports) -> tuple[Path, ...]:
-    """Sockets that SeaweedFS puts into /tmp, whatever its options say, and leaves there."""
-    return tuple(
-        Path("/tmp") / f"seaweedfs-{name}-grpc-{getattr(ports, name) + GRPC_OFFSET}.sock"  # noqa: S108 - its choice
-        for name in ("master", "volume", "filer", "s3", "admin")
-    )
+def remove_sockets(ports: Ports) -> None:
+    """Remove what SeaweedFS leaves in /tmp whatever its options say, unless somebody uses the port by now."""
+    for name in ("master", "volume", "filer", "s3", "admin"):
+        port = getattr(ports, name) + GRPC_OFFSET
+        if is_free(port):
+            socket = Path("/tmp") / f"seaweedfs-{name}-grpc-{port}.sock"  # noqa: S108 - its choice
+            socket.unlink(missing_ok=True)
 
 
 def redis_program(folder: Path, run: Path, ports: Ports, password: str) -> Program:

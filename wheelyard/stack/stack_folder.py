@@ -122,16 +122,23 @@ class StackFolder:
 
     def ports(self) -> Ports:
         """The ports of the last time where they are free, for SeaweedFS names a folder by one; else new."""
-        path = self.run / "ports.json"
-        try:
-            kept = Ports(**json.loads(path.read_text()))
-            if all(map(has_free_pair, kept.to_document().values())):
-                return kept
-        except (FileNotFoundError, ValueError, TypeError):
-            pass
+        kept = self.last_ports()
+        if kept is not None and all(map(has_free_pair, kept.to_document().values())):
+            return kept
         drawn = Ports.draw()
-        write_private(path, json.dumps(drawn.to_document()))
+        write_private(self._ports_file, json.dumps(drawn.to_document()))
         return drawn
+
+    def last_ports(self) -> Ports | None:
+        """The ports of the last time, free or not; `None` where there was none."""
+        try:
+            return Ports(**json.loads(self._ports_file.read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    @property
+    def _ports_file(self) -> Path:
+        return self.run / "ports.json"
 
     @contextmanager
     def locked(self) -> Iterator[None]:

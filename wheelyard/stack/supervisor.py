@@ -14,7 +14,7 @@ from wheelyard.errors import InfrastructureError
 from wheelyard.stack.processes import RUN_VARIABLE, Identity, end, members, spawn, wait_gone
 from wheelyard.stack.program import Program, Stage
 from wheelyard.stack.program_log import last_lines, open_log
-from wheelyard.stack.servers import write_private
+from wheelyard.stack.servers import remove_sockets, write_private
 from wheelyard.stack.stack_folder import StackFolder
 
 _END = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -202,6 +202,8 @@ def end_leftovers(folder: StackFolder, say: Callable[[str], None]) -> None:
     if left:
         say(f"ending {len(left)} processes that a killed `up` left: {', '.join(str(p.pid) for p in left)}")
         end(left, 5)
+    if ports := folder.last_ports():
+        remove_sockets(ports)
     folder.children_file.unlink()
 
 

@@ -19,7 +19,7 @@ from wheelyard.stack.readiness import (
     redis_problem,
     s3_problem,
 )
-from wheelyard.stack.servers import s3_leftovers, write_private
+from wheelyard.stack.servers import remove_sockets, write_private
 from wheelyard.stack.stack_folder import StackFolder
 from wheelyard.stack.supervisor import EndAsked, Supervisor, end_leftovers, signals_held
 
@@ -55,8 +55,7 @@ def run_stack(settings: Settings, assembled: Callable[[Settings, StackFolder], A
         finally:
             folder.client_file.unlink(missing_ok=True)
             supervisor.end_all()
-            for leftover in s3_leftovers(assembly.ports):
-                leftover.unlink(missing_ok=True)
+            remove_sockets(assembly.ports)
         say("ended")
     return 0
 

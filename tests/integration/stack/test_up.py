@@ -45,6 +45,12 @@ def answers(store) -> bool:
     return True
 
 
+def sockets(up) -> list[Path]:
+    """What SeaweedFS left in /tmp."""
+    ports = json.loads((up.settings.data_dir / "run" / "ports.json").read_text())
+    return [path for port in ports.values() for path in Path("/tmp").glob(f"seaweedfs-*-{port + 10000}.sock")]
+
+
 def assert_nothing_started(up) -> None:
     assert list((up.settings.data_dir / "log").iterdir()) == []
 
@@ -94,7 +100,7 @@ def test_runs_until_ctrl_c_and_leaves_nothing(ups, until):
     assert all(map(is_free, ports.values()))
     assert not (data / "run" / "client.json").exists()
     assert not (data / "run" / "children.json").exists()
-    assert not list(Path("/tmp").glob(f"seaweedfs-*-{ports['s3'] + 10000}.sock"))
+    assert sockets(up) == []
 
 
 def test_a_second_up_starts_again_with_the_same_token_and_what_was_stored(ups):
@@ -307,6 +313,7 @@ def test_down_ends_what_a_killed_up_left(ups):
     assert stop_stack(up.settings) == 0
     assert not is_alive(grandchild)
     assert not (up.settings.data_dir / "run" / "client.json").exists()
+    assert sockets(up) == []
 
 
 def test_waiting_for_an_up_that_ended_does_not_take_long(ups):

@@ -76,8 +76,8 @@ class Engine:
             raise DemoFailed(f"the image ended with status {done.returncode}", last) from error
         return document
 
-    def files(self, image: str) -> list[PurePosixPath]:
-        """Every path in the image, as the engine exports it."""
+    def programs(self, image: str) -> list[PurePosixPath]:
+        """Every executable file and link in the image, and pip as a package, as the engine exports it."""
         made = keep([*self.command, "create", *self.run_options, image], seconds=RUN_SECONDS)
         container = made.stdout.decode().split()[-1]
         try:
@@ -85,7 +85,12 @@ class Engine:
         finally:
             keep([*self.command, "rm", container], seconds=RUN_SECONDS)
         with tarfile.open(fileobj=io.BytesIO(exported), mode="r|") as tar:
-            return [PurePosixPath("/", member.name) for member in tar if not member.isdir()]
+            return [
+                PurePosixPath("/", member.name)
+                for member in tar
+                if member.issym()
+                or (member.isfile() and (member.mode & 0o111 or member.name.endswith("/pip/__init__.py")))
+            ]
 
     def image_id(self, tag: str) -> str:
         """The id of the image that a tag stands for, 64 hexadecimal digits."""

@@ -44,7 +44,7 @@ def main() -> int:
     """Run the demo; its exit status is 0 only if every check held."""
     options = _options()
     signal.signal(signal.SIGTERM, _interrupt)
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 118)
     try:
         report = run(options, console)
     except KeyboardInterrupt:
@@ -114,7 +114,7 @@ def run(options: argparse.Namespace, console: Console) -> Report:
             phase.note = f"{megabytes(image['size'])} compressed, {megabytes(image['unpacked'])} unpacked"
         with phases.phase("run", "run: no network, read-only, no capability, an ordinary user") as phase:
             printed = engine.run(image_id)
-            tools = look_for_tools(engine.files(image_id))
+            tools = look_for_tools(engine.programs(image_id))
             held = [check["held"] for check in printed["checks"]]
             phase.note = f"{sum(held)} of {len(held)} checks hold"
     return Report(

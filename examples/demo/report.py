@@ -71,9 +71,8 @@ class Report:
 
 
 def megabytes(size: int) -> str:
-    """A size in units of 1,000,000 bytes, as registries count."""
-    number = size / 1_000_000
-    return f"{number:.2f} MB" if number < 1 else f"{number:.1f} MB"
+    """A size in units of 1,000,000 bytes, as registries count; small ones in units of 1000."""
+    return f"{size / 1000:.1f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
 
 
 def print_report(report: Report, console: Console) -> None:

@@ -99,12 +99,16 @@ class Stack:
         process, self._process = self._process, None
         if process is None or process.poll() is not None:
             return
-        process.send_signal(signal.SIGTERM)
+        # A second Ctrl-C must not leave half of it running.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
+            process.send_signal(signal.SIGTERM)
             process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _free_port() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from wheelyard.locks import Lock
 from wheelyard.settings import Settings
 from wheelyard.store.folder import FolderStore
 from wheelyard.toolchains import get_toolchain
-from worker.engine.contract import Engine
+from worker.engine.contract import Container, Engine
 from worker.fetch import fetch_file
 from worker.pip_index import PipIndex, configured_index
 from worker.resolve import Resolver
@@ -78,7 +79,7 @@ def requiring(*requirements: str, backend: str = "setuptools.build_meta", more: 
 
 
 def add(
-    index: IndexSite, name: str, version: str = "1.0", requires: tuple[str, ...] = (), **how: str
+    index: IndexSite, name: str, version: str = "1.0", requires: tuple[str, ...] = (), **how: Any
 ) -> None:
     """A project with an sdist and a wheel."""
     index.add_sdist(name, version, **how)
@@ -252,7 +253,7 @@ def test_a_hook_that_does_not_end_is_ended(index, resolver, tmp_path):
 
 def test_a_cancelled_resolution_ends_at_once(index, resolver):
     index.add_sdist("slow", "1.0", {"setup.py": "import time\ntime.sleep(600)\n"})
-    started = []
+    started: list[Container] = []
 
     def cancel_when_it_runs(line: str) -> None:
         if "Getting requirements to build wheel: started" in line:

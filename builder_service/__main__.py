@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 
 import structlog
@@ -24,7 +25,8 @@ def main() -> int:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer()
+            # A traceback with every local variable, as is the default, would print tokens.
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
             if sys.stderr.isatty()
             else structlog.processors.JSONRenderer(sort_keys=True),
         ],
@@ -58,6 +60,9 @@ def main() -> int:
     )
     logger.info("listening", url=settings.effective_public_url, host=settings.host, port=settings.port)
     server = uvicorn.Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn repeats the signal when it has ended; that it ended as it was told to is no failure.
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     server.run()
     services.ledger.database.close()
     return 0 if server.started else 3

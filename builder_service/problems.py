@@ -111,7 +111,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(WheelyardError)
     async def _ours(request: Request, error: WheelyardError) -> JSONResponse:
-        headers = {401: {"WWW-Authenticate": _CHALLENGE}, 503: {"Retry-After": "5"}}.get(error.status)
+        headers = {
+            401: {"WWW-Authenticate": _CHALLENGE},
+            416: {"Content-Range": f"bytes */{error.facts.get('size', '*')}"},
+            503: {"Retry-After": "5"},
+        }.get(error.status)
         return problem_response(problem_of(error, request.url.path), headers)
 
     @app.exception_handler(RequestValidationError)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
-from wheelyard.errors import DiskFull, InfrastructureError
+from wheelyard.errors import DiskFull, InfrastructureError, InputError
 
 _CONNECTIONS = 8
 _MORE_CONNECTIONS = 56
@@ -113,16 +113,31 @@ def _first_line(error: DBAPIError) -> str:
     return lines[0] if lines else ""
 
 
-def open_engine(url: str) -> Engine:
-    """A SQLAlchemy engine; on SQLite with WAL, foreign keys, and writers that wait for each other."""
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=_CONNECTIONS, max_overflow=_MORE_CONNECTIONS)
-    engine = create_engine(
-        url,
-        connect_args={"timeout": 30, "check_same_thread": False},
-        pool_size=_CONNECTIONS,
-        max_overflow=_MORE_CONNECTIONS,
+def _no_address(found: str) -> InputError:
+    return InputError(
+        "WHEELYARD_DATABASE_URL does not name a database that can be used",
+        expected="sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
+        found=found,
+        do="mend it; PostgreSQL needs `pip install 'wheelyard[postgres]'`",
     )
+
+
+def open_engine(url: str) -> Engine:
+    """A SQLAlchemy engine; on SQLite with WAL, foreign keys, and writers that wait for each other.
+
+    :raises InputError: the address is none, or its driver is not installed.
+    """
+    sizes = {"pool_size": _CONNECTIONS, "max_overflow": _MORE_CONNECTIONS}
+    try:
+        address = make_url(url)
+        if not address.drivername.startswith("sqlite"):
+            return create_engine(address, pool_pre_ping=True, **sizes)
+    except (ArgumentError, ModuleNotFoundError) as error:
+        raise _no_address(str(error)) from error
+    if address.database in {None, "", ":memory:"}:
+        raise _no_address("a database in memory, which no other process could see")
+    arguments = {"timeout": 30, "check_same_thread": False}
+    engine = create_engine(address, connect_args=arguments, **sizes)
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:

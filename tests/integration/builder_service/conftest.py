@@ -6,14 +6,17 @@ import base64
 import contextlib
 import hashlib
 import io
+import shutil
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx2
 import pytest
+import structlog
 import uvicorn
 
 from builder_service.app import create_app
@@ -75,9 +78,27 @@ def serving(services: Services) -> Iterator[FrontDoor]:
         services.ledger.database.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> Iterator[None]:
+    """The log's default renders every local variable of a traceback, which takes seconds."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, renderer])
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory) -> Path:
+    """A SQLite file with the tables, to be copied."""
+    path: Path = tmp_path_factory.mktemp("migrated") / "jobs.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-def settings_with(tmp_path, s3_settings) -> Callable[..., Settings]:
+def settings_with(tmp_path, s3_settings, migrated) -> Callable[..., Settings]:
     """Settings of a service with a database of its own; arguments win."""
+    shutil.copyfile(migrated, tmp_path / "jobs.db")
 
     def make(**fields) -> Settings:
         own = {
@@ -97,7 +118,6 @@ def serve() -> Iterator[Callable[[Settings], FrontDoor]]:
     with contextlib.ExitStack() as stack:
 
         def start(settings: Settings) -> FrontDoor:
-            migrate(settings.effective_database_url)
             return stack.enter_context(serving(open_services(settings)))
 
         yield start

@@ -212,7 +212,9 @@ def test_leaving_a_job_does_not_end_it_for_the_others(front_door):
 def test_a_failed_job_says_why_as_a_problem(front_door):
     job = submit(front_door, "numpy")
     claim = front_door.services.ledger.claim(job["id"], "worker", 30)
-    error = BuildFailed("numpy 2.4.6 does not compile", found="fatal error: zlib.h", do="add zlib1g-dev", log="x")
+    error = BuildFailed(
+        "numpy 2.4.6 does not compile", found="fatal error: zlib.h", do="add zlib1g-dev", log="x"
+    )
     front_door.services.ledger.fail(claim, error)
     answer = front_door.guest.get(f"/v1/builds/{job['id']}").json()
     assert answer["state"] == "failed"
@@ -224,7 +226,9 @@ def test_a_failed_job_says_why_as_a_problem(front_door):
 def test_a_job_shows_its_children_and_on_demand_its_moves(front_door):
     ledger = front_door.services.ledger
     job = submit(front_door, "numpy")
-    child, _joined = ledger.submit(Kind.WHEEL, "c" * 64, spec={}, title="numpy 2.4.6", toolchain="debian12-cp311")
+    child, _joined = ledger.submit(
+        Kind.WHEEL, "c" * 64, spec={}, title="numpy 2.4.6", toolchain="debian12-cp311"
+    )
     ledger.park(ledger.claim(job["id"], "worker", 30), [child.id], {})
     claim = ledger.claim(child.id, "worker", 30)
     ledger.advance(claim, "compile")
@@ -279,7 +283,9 @@ def test_an_image_request_is_checked(front_door):
         {"entrypoint": "python3"},
     ):
         answer = front_door.http.post("/v1/images", json={"requirements": ["numpy"], **fields})
-        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), fields
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), (
+            fields
+        )
 
 
 def test_an_image_request_reaches_the_job_as_it_was_sent(front_door):

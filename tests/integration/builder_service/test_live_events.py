@@ -27,7 +27,9 @@ def job(front_door):
 
 
 def say(door, job, kind="line", streams=None, **facts):
-    door.services.events.add(streams or [job.id], Event(type=kind, job=job.id, title="numpy", at=1.0, facts=facts))
+    door.services.events.add(
+        streams or [job.id], Event(type=kind, job=job.id, title="numpy", at=1.0, facts=facts)
+    )
 
 
 def follow(door, job, seconds=20, **options):
@@ -142,7 +144,9 @@ def own_redis(tmp_path):
 
 
 @pytest.mark.parametrize("comes_back", [False, True])
-def test_while_redis_is_out_a_listener_is_told_the_state_from_sql(settings_with, serve, own_redis, comes_back):
+def test_while_redis_is_out_a_listener_is_told_the_state_from_sql(
+    settings_with, serve, own_redis, comes_back
+):
     address, redis_runs = own_redis
     door = serve(settings_with(redis_url=address))
     ledger = door.services.ledger

@@ -1,0 +1,67 @@
+"""The default toolchain, made once per machine and code, and kept for later sessions."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from wheelyard.settings import Settings
+from wheelyard.store.folder import FolderStore
+from wheelyard.toolchain_record import PLACE, ToolchainRecord
+from wheelyard.toolchains import get_toolchain
+from worker.engine.contract import Engine
+from worker.toolchain_images import build_toolchain, ensure_loaded
+
+NAME = "debian12-cp311"
+CACHE = Path.home() / ".cache" / "wheelyard-tests"
+ROOT = Path(__file__).parents[2]
+MAKERS = (
+    "infra/toolchains/debian12-cp311.toml",
+    "infra/toolchains/tools-cp311.txt",
+    "wheelyard/oci.py",
+    "wheelyard/toolchain_record.py",
+    "worker/container_steps.py",
+    "worker/debian/*.py",
+    "worker/layer_tar.py",
+    "worker/toolchain_images.py",
+    "worker/tools_layer.py",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A made toolchain, its store, and the engine that has its image."""
+
+    record: ToolchainRecord
+    store: FolderStore
+    settings: Settings
+    engine: Engine
+
+
+@functools.cache
+def made_toolchain(engine: Engine) -> Made:
+    """The toolchain out of the cache, or made now."""
+    folder = CACHE / _code_digest()
+    settings = Settings(data_dir=folder)
+    if not (folder / "whole").is_file():
+        shutil.rmtree(CACHE, ignore_errors=True)
+        folder.mkdir(parents=True)
+        build_toolchain(get_toolchain(NAME), settings, FolderStore(folder / "store"), engine, print)
+        (folder / "whole").touch()
+    store = FolderStore(folder / "store")
+    (name,) = store.list_documents(f"{PLACE}{NAME}/")
+    record = ToolchainRecord.from_document(json.loads(store.get_document(name) or b""))
+    ensure_loaded(record, store, engine)
+    return Made(record=record, store=store, settings=settings, engine=engine)
+
+
+def _code_digest() -> str:
+    digest = hashlib.sha256()
+    for pattern in MAKERS:
+        for place in sorted(ROOT.glob(pattern)):
+            digest.update(place.read_bytes())
+    return digest.hexdigest()[:16]

@@ -320,7 +320,8 @@ class _Door(BaseHTTPRequestHandler):
         self.wfile.write(f": following {job.id}\nretry: 2000\n\n".encode())
         while True:
             with service.changed:
-                service.changed.wait_for(lambda seen=place: len(job.events) > seen, timeout=1)
+                if len(job.events) <= place:
+                    service.changed.wait(timeout=1)
                 batch = job.events[place:]
             for event in batch:
                 if left == 0:

@@ -29,8 +29,8 @@ def error_text(error: WheelyardError) -> Text:
             continue
         said.add(value)
         lines = clean_block(value).split("\n")
-        text.append(f"\n  {label}: ", style="cyan")
-        text.append("\n    ".join(lines if len(lines) == 1 else ["", *lines]))
+        text.append(f"\n  {label}:", style="cyan")
+        text.append(f" {lines[0]}" if len(lines) == 1 else "".join(f"\n    {line}" for line in lines))
     return text
 
 

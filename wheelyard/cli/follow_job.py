@@ -16,7 +16,7 @@ from wheelyard.cli.progress.display import Display, ProgressStyle, make_display,
 from wheelyard.cli.progress.json_lines import write_json_line
 from wheelyard.cli.results import write_result
 from wheelyard.client import Client
-from wheelyard.errors import Cancelled, Conflict, WheelyardError
+from wheelyard.errors import Cancelled, Conflict, InfrastructureError, WheelyardError
 from wheelyard.following import Following
 
 _GRACE_SECONDS = 20.0
@@ -95,7 +95,7 @@ def follow_to_end(client: Client, job: JobAnswer, style: ProgressStyle) -> JobAn
 
     following = Following(client, job.id, on_trouble=on_trouble)
     with _counted_interrupts() as interrupts, display:
-        display.expect(job.children)
+        display.expect(job.id, job.children)
         _show(client, job.id, display, following, interrupts, trouble)
     return client.job(job.id)
 
@@ -108,12 +108,13 @@ def _show(
     interrupts: _Interrupts,
     trouble: list[str],
 ) -> None:
-    leave_at, lost = 0.0, False
+    leave_at, lost, known = 0.0, False, {job_id}
     for event in following.events():
         if event is not None:
             display.event(event)
-            if event.type == "phase" and event.job == job_id and event.facts.get("name") == "waiting":
-                display.expect(client.job(job_id).children)
+            if event.job not in known:
+                known.add(event.job)
+                _expect_all(client, job_id, display, known)
         else:
             display.tick()
         while trouble:
@@ -131,6 +132,22 @@ def _show(
             break
     if leave_at:
         _end_of_cancelled(client, job_id)
+
+
+def _expect_all(client: Client, job_id: str, display: Display, known: set[str]) -> None:
+    """Tell the display what a job waits for, and what that waits for in turn; events name only who speaks.
+
+    :param known: ids that were heard of; those that are found are added.
+    """
+    try:
+        children = client.job(job_id).children
+    except InfrastructureError:
+        return  # It is a matter of the display only, and the next job that speaks asks again.
+    display.expect(job_id, children)
+    for child in children:
+        known.add(child.id)
+        if not child.ended:
+            _expect_all(client, child.id, display, known)
 
 
 def _cancel(client: Client, job_id: str) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from wheelyard.answers import BuildResult, ImageAnswer, JobAnswer
 from wheelyard.cli.sizes import size_text
-from wheelyard.cli.tables import seconds_text, write_line, write_table
+from wheelyard.cli.tables import seconds_text, write_line, write_table, write_wrapped
 
 DEFAULT_CHANNEL = "default"
 
@@ -34,6 +34,8 @@ def write_result(job: JobAnswer, url: str = "") -> None:
     result: Mapping[str, Any] = job.result or {}
     if isinstance(result.get("image"), dict):
         write_image(ImageAnswer.from_document(result["image"]), float(result.get("seconds") or 0.0))
+    elif isinstance(result.get("wheel"), dict):
+        write_wheel(result["wheel"])
     elif isinstance(result.get("toolchain"), dict):
         write_toolchain(result["toolchain"], float(result.get("seconds") or 0.0))
     elif "wheels" in result:
@@ -71,10 +73,29 @@ def write_build(result: BuildResult, channel: str, url: str) -> None:
             )
 
 
-def write_toolchain(record: Mapping[str, Any], seconds: float) -> None:
+def write_wheel(record: Mapping[str, Any]) -> None:
+    """Write what one wheel is and where its time went.
+
+    :param record: as `wheelyard.wheel_record` writes it.
+    """
+    seconds = record.get("seconds") or {}
+    rows = [
+        ("wheel", record.get("filename") or "-"),
+        ("digest", record.get("digest") or "-"),
+        ("size", size_text(int(record.get("size") or 0))),
+        ("build key", record.get("build_key") or "-"),
+        ("needs", ", ".join(record.get("external") or ()) or "nothing from outside"),
+        ("time", ", ".join(f"{phase} {seconds_text(float(spent))}" for phase, spent in seconds.items())),
+    ]
+    for label, value in rows:
+        write_line(f"{label + ':':<11}{value}")
+
+
+def write_toolchain(record: Mapping[str, Any], seconds: float = 0.0) -> None:
     """Write what a toolchain's images are.
 
     :param record: as `wheelyard.toolchain_record` writes it.
+    :param seconds: that they took to make; 0 where that is not known.
     """
     layers = record.get("layers") or ()
     base = record.get("base") or {}
@@ -84,8 +105,9 @@ def write_toolchain(record: Mapping[str, Any], seconds: float) -> None:
         ("packages", str(len(record.get("packages") or ()))),
         ("runtime base", base.get("digest") or "none of its own"),
         ("size", size_text(int(base.get("size") or 0))),
-        ("made in", seconds_text(seconds)),
     ]
+    if seconds:
+        rows.append(("made in", seconds_text(seconds)))
     for label, value in rows:
         write_line(f"{label + ':':<15}{value}")
 
@@ -99,7 +121,7 @@ def write_image(record: ImageAnswer, seconds: float) -> None:
     rows.append(("all", size_text(record.size), size_text(record.unpacked), ""))
     write_table(("LAYER", "COMPRESSED", "UNPACKED", "DIGEST"), rows, right=(1, 2))
     if record.absent:
-        write_line(f"not inside: {', '.join(record.absent)}")
+        write_wrapped(f"not inside: {', '.join(record.absent)}")
     for tool, paths in record.present.items():
         write_line(f"inside: {tool} ({', '.join(paths)})")
     write_line(f"image {record.image_id}")

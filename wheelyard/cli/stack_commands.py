@@ -8,13 +8,13 @@ import importlib.util
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from wheelyard import __version__
-from wheelyard.cli.error_text import error_text
 from wheelyard.cli.exits import DONE, INFRASTRUCTURE
 from wheelyard.cli.session import Session, session_of
 from wheelyard.cli.tables import write_json, write_line
@@ -95,13 +95,7 @@ def doctor(
     session = session_of(context)
     service, error = _look_at_service(session)
     if not as_json:
-        if error is None:
-            write_line(f"service: {service['url']} answers")
-        else:
-            from rich.console import Console
-
-            Console(highlight=False, soft_wrap=True).print(error_text(error))
-        sys.stdout.flush()
+        _write_service(service["url"], error)
     code, machine = _look_at_machine(as_json=as_json)
     if as_json:
         write_json({"service": service, "machine": machine})
@@ -124,6 +118,18 @@ def _look_at_service(session: Session) -> tuple[dict[str, Any], WheelyardError |
         return {"url": url, "answers": False, "error": error.to_document()}, error
 
 
+def _write_service(url: str, error: WheelyardError | None) -> None:
+    """A line in the form of the worker's own findings, which follow it."""
+    if error is None:
+        write_line(f"ok      service: {url} answers")
+    elif not url:
+        write_line("none    service: none is known here; `wheelyard up` starts one")
+    else:
+        write_line(f"failed  service: {error.failed}" + (f", {error.found}" if error.found else ""))
+        write_line(f"        next: {error.do}")
+    sys.stdout.flush()
+
+
 def _look_at_machine(*, as_json: bool) -> tuple[int, Any]:
     """Run the worker's own doctor; its exit status and, for JSON, what it said."""
     if importlib.util.find_spec("worker") is None or importlib.util.find_spec("worker.doctor") is None:
@@ -135,22 +141,31 @@ def _look_at_machine(*, as_json: bool) -> tuple[int, Any]:
             write_line(missing.failed + "; " + missing.do)
         return DONE, {"error": missing.to_document()}
     argv = [sys.executable, "-m", "worker.doctor", *(["--json"] if as_json else [])]
-    try:
-        ended = subprocess.run(
-            argv, stdout=subprocess.PIPE if as_json else None, timeout=_DOCTOR_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
+    output = ""
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, errors="replace") as running:
+        limit = threading.Timer(_DOCTOR_SECONDS, running.kill)
+        limit.start()
+        try:
+            for line in running.stdout or ():
+                output += line
+                if not as_json:
+                    write_line(line)
+                    sys.stdout.flush()
+            code = running.wait()
+        finally:
+            limit.cancel()
+            running.kill()
+    if code < 0:
         raise InfrastructureError(
-            "the look at this machine did not end",
+            "the look at this machine did not end by itself",
             expected=f"an end within {_DOCTOR_SECONDS:.0f} s",
+            found=f"ended by signal {-code}",
             do="see whether the container engine hangs: `podman ps`",
-        ) from error
-    code = ended.returncode if ended.returncode in range(5) else INFRASTRUCTURE
+        )
+    code = code if code in range(5) else INFRASTRUCTURE
     if not as_json:
         return code, None
     try:
-        return code, json.loads(ended.stdout)
+        return code, json.loads(output)
     except ValueError as error:
-        raise InfrastructureError(
-            "worker.doctor did not say what it found", found=ended.stdout[-300:].decode(errors="replace")
-        ) from error
+        raise InfrastructureError("worker.doctor did not say what it found", found=output[-300:]) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,12 @@ def write_json(document: Any) -> None:
 def write_line(text: str = "") -> None:
     """Write one line of text to standard output."""
     sys.stdout.write(clean(text) + "\n")
+
+
+def write_wrapped(text: str) -> None:
+    """Write a long list of words in lines, each word whole."""
+    for line in textwrap.wrap(clean(text), 100, subsequent_indent="  ", break_on_hyphens=False):
+        write_line(line)
 
 
 def write_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:

@@ -11,7 +11,7 @@ import typer
 from wheelyard.cli.exits import exit_codes_help
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.session import session_of
-from wheelyard.cli.tables import write_json, write_line, write_table
+from wheelyard.cli.tables import write_json, write_line, write_table, write_wrapped
 
 toolchain_app = typer.Typer(
     help="Compilers, one CPython and a platform policy, each a container image.", no_args_is_help=True
@@ -61,9 +61,28 @@ def show_toolchain(context: typer.Context, name: Name, as_json: AsJson = False) 
     if as_json:
         write_json(found)
         return
-    for label, value in found.items():
-        for part, text in _flat(label, value):
-            write_line(f"{part + ':':<22}{text}")
+    rows = [
+        ("name", found.get("name")),
+        ("description", found.get("description")),
+        ("python", f"{_python(found)} ({found.get('tag') or '-'})"),
+        ("policy", found.get("policy")),
+        ("default", "yes" if found.get("default") else "no"),
+    ]
+    for label, value in rows:
+        write_line(f"{label + ':':<15}{value or '-'}")
+    record = found.get("record")
+    if isinstance(record, dict):
+        from wheelyard.cli.results import write_toolchain
+
+        write_toolchain(record)
+    else:
+        write_line(
+            f"compile image: {found.get('image') or f'not made yet; `wheelyard toolchain build {name}`'}"
+        )
+    debian = (found.get("definition") or {}).get("debian") or {}
+    for label, field in (("compile packages", "packages"), ("base packages", "base_packages")):
+        if debian.get(field):
+            write_wrapped(f"{label}: {', '.join(debian[field])}")
 
 
 @toolchain_app.command("build", epilog=exit_codes_help())
@@ -91,13 +110,4 @@ def _python(entry: dict[str, Any]) -> str:
 
 
 def _made(entry: dict[str, Any]) -> str:
-    digest = str(entry.get("digest") or entry.get("compile_image") or "")
-    return digest.removeprefix("sha256:")[:12] or "not made yet"
-
-
-def _flat(label: str, value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, dict):
-        return [pair for name, inner in value.items() for pair in _flat(f"{label}.{name}", inner)]
-    if isinstance(value, list):
-        return [(label, ", ".join(str(item) for item in value))]
-    return [(label, "-" if value in (None, "") else str(value))]
+    return str(entry.get("image") or "").removeprefix("sha256:")[:12] or "not made yet"

@@ -43,8 +43,8 @@ class Activity:
 
     @property
     def active(self) -> bool:
-        """Whether something happens in it right now: it was started, and does not wait for others."""
-        return not self.over and self.state != "queued" and self.phase != "waiting"
+        """Whether a worker took it and has not ended it."""
+        return not self.over and self.state != "queued"
 
     @property
     def word(self) -> str:
@@ -70,14 +70,17 @@ class Board:
     def __init__(self, root: str, title: str) -> None:
         self.root = Activity(id=root, title=clean(title))
         self._jobs: dict[str, Activity] = {root: self.root}
+        self._waits_for: dict[str, set[str]] = {}
         self._hits: dict[str, CachedHit] = {}
         self._skew: float | None = None
 
-    def expect(self, children: Sequence[ChildAnswer], at: float) -> None:
+    def expect(self, parent: str, children: Sequence[ChildAnswer], at: float) -> None:
         """Take note of jobs that the service says are waited for, before they say anything themselves.
 
+        :param parent: id of the job that waits for them.
         :param at: epoch seconds.
         """
+        self._waits_for.setdefault(parent, set()).update(child.id for child in children)
         for child in children:
             activity = self._jobs.get(child.id)
             if activity is None:
@@ -152,18 +155,25 @@ class Board:
         """The time of this machine as the service's clock has it, in epoch seconds."""
         return local - (self._skew or 0.0)
 
+    def waits(self, job: Activity) -> bool:
+        """Whether a job only waits for others: it says so, or one of those that it waits for goes on."""
+        others = (self._jobs[one] for one in self._waits_for.get(job.id, ()) if one in self._jobs)
+        return job.phase == "waiting" or any(not other.over for other in others)
+
     @property
     def active(self) -> list[Activity]:
         """Jobs in which something happens, in the order in which they started; the request itself first."""
         return sorted(
-            (job for job in self._jobs.values() if job.active),
+            (job for job in self._jobs.values() if job.active and not self.waits(job)),
             key=lambda job: (job is not self.root, job.started),
         )
 
     @property
     def children(self) -> list[Activity]:
-        """Every job but the request's own."""
-        return [job for job in self._jobs.values() if job is not self.root]
+        """Every job that makes something by itself: not the request's own, and none that has others do it."""
+        return [
+            job for job in self._jobs.values() if job is not self.root and not self._waits_for.get(job.id)
+        ]
 
     @property
     def hits(self) -> int:

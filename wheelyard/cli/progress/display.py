@@ -28,8 +28,8 @@ class Display(Protocol):
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def expect(self, children: Sequence[ChildAnswer]) -> None:
-        """Jobs that the service says are waited for."""
+    def expect(self, parent: str, children: Sequence[ChildAnswer]) -> None:
+        """Jobs that the service says the parent waits for."""
 
     def event(self, event: Event) -> None:
         """Something happened."""

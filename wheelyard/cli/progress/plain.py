@@ -15,6 +15,7 @@ from wheelyard.cli.sizes import size_text
 from wheelyard.event import Event
 
 _PAUSE_SECONDS = 15.0
+_LONGEST_PAUSE_SECONDS = 120.0
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class _Said:
     word: str = ""
     tenth: int = 0
     at: float = 0.0
+    pause: float = _PAUSE_SECONDS
 
 
 class PlainDisplay:
@@ -46,9 +48,9 @@ class PlainDisplay:
     def __exit__(self, *exc: object) -> None:
         return
 
-    def expect(self, children: Sequence[ChildAnswer]) -> None:
+    def expect(self, parent: str, children: Sequence[ChildAnswer]) -> None:
         """See `Display.expect`."""
-        self._board.expect(children, self._board.now(self._clock()))
+        self._board.expect(parent, children, self._board.now(self._clock()))
 
     def event(self, event: Event) -> None:
         """See `Display.event`."""
@@ -75,12 +77,14 @@ class PlainDisplay:
             self._said[job.id] = _Said(word=job.word, at=now)
             self._write(f"{job.title}: {job.word}{_ending(job)}")
             return
-        if not job.active:
+        if not job.active or self._board.waits(job):
             return
         tenth = int(job.steps.share * 10)
-        if tenth > said.tenth or now - said.at >= _PAUSE_SECONDS:
+        if tenth > said.tenth or now - said.at >= said.pause:
             said.at = now
             self._write(f"{job.title}: {job.word}{self._amount(job)}")
+            # Steps show how far it is; of a phase without any there is less and less to say.
+            said.pause = _PAUSE_SECONDS if job.steps.total else min(said.pause * 2, _LONGEST_PAUSE_SECONDS)
         said.tenth = tenth
 
     def _amount(self, job: Activity) -> str:

@@ -20,7 +20,7 @@ class QuietDisplay:
     def __exit__(self, *exc: object) -> None:
         return
 
-    def expect(self, children: Sequence[ChildAnswer]) -> None:
+    def expect(self, parent: str, children: Sequence[ChildAnswer]) -> None:
         """See `Display.expect`."""
 
     def event(self, event: Event) -> None:

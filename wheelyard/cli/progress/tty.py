@@ -61,10 +61,10 @@ class TtyDisplay:
     def __exit__(self, *exc: object) -> None:
         self._live.stop()
 
-    def expect(self, children: Sequence[ChildAnswer]) -> None:
+    def expect(self, parent: str, children: Sequence[ChildAnswer]) -> None:
         """See `Display.expect`."""
         with self._lock:
-            self._board.expect(children, self._board.now(self._clock()))
+            self._board.expect(parent, children, self._board.now(self._clock()))
 
     def event(self, event: Event) -> None:
         """See `Display.event`."""
@@ -140,7 +140,7 @@ class TtyDisplay:
     def _overall(self) -> Text:
         children = self._board.children
         done = sum(job.over for job in children)
-        waiting = sum(not job.over and not job.active for job in children)
+        waiting = sum(job.state == "queued" for job in children)
         parts = [f"{self._board.root.title}"]
         if children:
             parts.append(f"{done} of {len(children)} done")
@@ -148,7 +148,7 @@ class TtyDisplay:
             parts.append(f"{waiting} waiting")
         if self._board.hits:
             parts.append(f"{self._board.hits} from the cache")
-        if not children and not self._board.root.active:
+        if not self._board.active:
             parts.append(self._board.root.word)
         parts.append(clock_text(self._clock() - self._begin))
         separator = " · " if self._fancy else " | "

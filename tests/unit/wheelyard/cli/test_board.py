@@ -21,20 +21,34 @@ def test_a_request_that_waits_for_others_is_not_active():
     assert board.active == []
 
 
+def test_jobs_that_wait_for_active_ones_are_not_active_themselves():
+    board = Board("root", "image of numpy")
+    for job in ("root", "build", "wheel"):
+        board.apply(event("state", job=job, state="building"), 1000)
+    board.expect("root", [ChildAnswer(id="build", title="numpy", state="building", phase="")], 1000)
+    board.expect("build", [ChildAnswer(id="wheel", title="numpy 2.4.6", state="building", phase="")], 1000)
+    assert [job.id for job in board.active] == ["wheel"]
+    assert [job.id for job in board.children] == ["wheel"]
+    board.apply(event("done", job="wheel", state="succeeded"), 1001)
+    assert [job.id for job in board.active] == ["build"]
+    board.apply(event("done", job="build", state="succeeded"), 1002)
+    assert board.active == [board.root]
+
+
 def test_expected_children_wait_until_they_say_something():
     board = Board("root", "numpy")
-    board.expect([ChildAnswer(id="w1", title="numpy 2.4.6", state="queued", phase="")], 1000)
+    board.expect("root", [ChildAnswer(id="w1", title="numpy 2.4.6", state="queued", phase="")], 1000)
     assert board.active == []
     board.apply(event("phase", job="w1", name="fetch"), 1001)
     assert [job.word for job in board.active] == ["fetch"]
-    board.expect([ChildAnswer(id="w1", title="numpy 2.4.6", state="succeeded", phase="")], 1002)
+    board.expect("root", [ChildAnswer(id="w1", title="numpy 2.4.6", state="succeeded", phase="")], 1002)
     assert board.active == []
     assert board.children[0].over
 
 
 def test_an_end_that_was_asked_for_does_not_hide_older_events_that_still_come():
     board = Board("root", "numpy")
-    board.expect([ChildAnswer(id="w1", title="numpy 2.4.6", state="succeeded", phase="")], 1000)
+    board.expect("root", [ChildAnswer(id="w1", title="numpy 2.4.6", state="succeeded", phase="")], 1000)
     board.apply(event("phase", job="w1", name="compile"), 1001)
     assert [job.word for job in board.active] == ["compile"]
     board.apply(event("done", job="w1", state="succeeded"), 1002)

@@ -71,10 +71,10 @@ def test_plain_says_something_every_quarter_minute_of_slow_steps(plain, clock):
 def test_plain_shows_that_a_silent_phase_still_runs(plain, clock):
     display, lines = plain
     display.event(event("phase", name="resolve"))
-    for _ in range(40):
+    for _ in range(50):
         clock.now += 1
         display.tick()
-    assert lines()[1:] == ["numpy 2.4.6: resolve, 0:15 so far", "numpy 2.4.6: resolve, 0:30 so far"]
+    assert lines()[1:] == ["numpy 2.4.6: resolve, 0:15 so far", "numpy 2.4.6: resolve, 0:45 so far"]
 
 
 def test_plain_says_hits_and_ends(plain, clock):
@@ -101,7 +101,7 @@ def test_quiet_says_nothing_of_events(capsys):
     with QuietDisplay() as display:
         display.event(event("phase", name="compile"))
         display.tick()
-        display.expect([])
+        display.expect("root", [])
     assert capsys.readouterr() == ("", "")
 
 

@@ -35,7 +35,7 @@ unit: setup ## Only the tests that need no server and no container
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy examples/demo/*.py
+	$(BIN)/mypy examples/demo/*.py bench/*/*.py docs/generate.py
 
 format: setup ## Let ruff lay out the code
 	$(BIN)/ruff check --fix .
@@ -45,9 +45,8 @@ docs: setup ## Write the reference pages that come from the code
 	$(BIN)/python docs/generate.py
 
 bench: setup ## Measure: the service's overhead over a compile by hand, and a cached request
-	$(BIN)/python bench/overhead/overhead.py $(ARGS)
-	$(BIN)/python bench/cached/cached.py
+	$(BIN)/python -m bench.overhead.overhead $(ARGS)
 
 clean: ## Remove .venv, .demo and caches; containers and images stay
-	rm -rf .venv .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .demo .bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -38,7 +38,8 @@ class Latency:
         aim = "within" if self.p50 < AIM_MS else "over"
         return (
             f"cached POST /v1/builds, {self.requests} requests: "
-            f"p50 {self.p50:.1f} ms ({aim} the aim of {AIM_MS:.0f}), p90 {self.p90:.1f}, p99 {self.p99:.1f}, worst {self.worst:.1f}"
+            f"p50 {self.p50:.1f} ms ({aim} the aim of {AIM_MS:.0f}), "
+            f"p90 {self.p90:.1f}, p99 {self.p99:.1f}, worst {self.worst:.1f}"
         )
 
 

@@ -1,9 +1,9 @@
 """What the service costs over a compile by hand: both in one run, on the same sdist, in the same image.
 
-`python -m bench.overhead.overhead [--project numpy]` starts a stack of its own in `.bench/` with an empty cache
-and times `wheelyard build`. Then it does by hand, in one container of the same toolchain image, what a person
-would: unpack the sdist, make an environment of the same build wheels, compile, repair. Nothing of the service is
-in the second time, and no compiler cache. Run it on a quiet machine.
+`python -m bench.overhead.overhead [--project numpy]` starts a stack of its own in `.bench/`, nothing cached,
+and times `wheelyard build`. Then it does by hand, in one container of the same image, what a person would:
+unpack the sdist, make an environment of the same build wheels, compile, repair. Nothing of ours is in the
+second time, and no compiler cache. Run it on a quiet machine.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def record_of(stack: Stack, build_key: str) -> dict[str, Any]:
 
 
 def by_hand(stack: Stack, client: Client, build_key: str) -> float:
-    """Seconds that the same compile takes in one container; its inputs are laid out before the clock starts."""
+    """Seconds of the same compile in one container; its inputs are laid out before the clock starts."""
     inputs = record_of(stack, build_key)["inputs"]
     engine = Engine.find()
     with tempfile.TemporaryDirectory(prefix="wheelyard-bench-") as name:

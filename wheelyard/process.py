@@ -11,6 +11,8 @@ from pathlib import Path
 
 from wheelyard.errors import InfrastructureError
 
+CLEAN_UP_SECONDS = 15.0
+
 
 def run_command(
     argv: Sequence[str],
@@ -68,6 +70,9 @@ def run_command(
 
 
 def _end_group(running: subprocess.Popen[bytes]) -> None:
-    # The program's own children go with it: a debootstrap's apt, a pip's compiler.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(running.pid, signal.SIGKILL)
+    # The program's children go with it: a bootstrap's dpkg, a pip's build. First they may clean up.
+    for number, seconds in ((signal.SIGTERM, CLEAN_UP_SECONDS), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(seconds)

@@ -1,0 +1,55 @@
+"""Programs of ours: their end, their time, their last words."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from wheelyard.errors import EngineFailed, InfrastructureError
+from wheelyard.process import run_command
+
+
+def python(source, **options):
+    return run_command([sys.executable, "-c", source], **{"timeout": 30, **options})
+
+
+def test_gives_what_the_program_wrote():
+    assert python("print(input())", stdin=b"hello\n") == "hello\n"
+
+
+def test_tells_the_last_words_of_a_program_that_failed():
+    with pytest.raises(EngineFailed) as caught:
+        python("import sys; sys.exit('no such thing')", failure=EngineFailed)
+    assert caught.value.found == "no such thing"
+    assert "status 1" in caught.value.failed
+
+
+def test_says_what_is_not_installed():
+    with pytest.raises(InfrastructureError) as caught:
+        run_command(["no-such-program"], timeout=1)
+    assert caught.value.failed == "no-such-program is not installed"
+
+
+def test_a_program_that_takes_too_long_may_clean_up_and_is_ended(tmp_path):
+    mark = tmp_path / "mark"
+    source = (
+        "import signal, sys, time, pathlib\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(mark)!r}).touch(), sys.exit()))\n"
+        "time.sleep(60)"
+    )
+    started = time.monotonic()
+    with pytest.raises(InfrastructureError, match="did not end"):
+        python(source, timeout=1.0)
+    assert time.monotonic() - started < 20
+    assert mark.is_file()
+
+
+def test_an_interrupt_ends_the_program_and_its_children():
+    source = "import subprocess, time; subprocess.run(['sleep', '61.3'])"
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        python(source)
+    assert "61.3" not in run_command(["ps", "-eo", "args"], timeout=10)

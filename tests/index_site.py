@@ -98,6 +98,7 @@ class IndexSite:
 
     :param fail_with: HTTP status that every request gets.
     :param fails_left: how many requests get it.
+    :param elsewhere: address of the index that is asked for what the site lacks; empty means none is.
     """
 
     url: str = ""
@@ -108,6 +109,7 @@ class IndexSite:
     fails_left: int = 1 << 30
     fail_below: str = "/"
     instead: tuple[str, bytes] | None = None
+    elsewhere: str = ""
 
     def add(self, project: str, filename: str, body: bytes, **how: Any) -> SiteFile:
         """Put a file on a project's page."""
@@ -209,6 +211,11 @@ def _answering(site: IndexSite) -> type[BaseHTTPRequestHandler]:  # noqa: C901  
             match parts:
                 case ["simple", project] if project in site.projects:
                     self._send(200, *site.page(project))
+                case ["simple", project] if site.elsewhere:
+                    self.send_response(302)
+                    self.send_header("Location", f"{site.elsewhere}{project}/")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
                 case ["packages", project, name] if file := site.find(project, name):
                     self._send_file(file)
                 case ["packages", project, name] if (

@@ -101,7 +101,7 @@ def make_wheel(work: Work, order: WheelOrder, folder: Path) -> Path:
 
 
 def container_spec(work: Work, image: str, folder: Path) -> ContainerSpec:
-    """The sandbox of a job's containers, with a folder of inputs at `/in`, readable for the container's user."""
+    """The sandbox of a job's containers; its folder of inputs, at `/in`, is made readable for their user."""
     settings = work.services.settings
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)

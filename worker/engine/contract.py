@@ -15,14 +15,14 @@ LABEL_OWNER = "wheelyard.owner"
 class ContainerSpec:
     """One sandboxed container. There is no field that would loosen the sandbox.
 
-    Every container has no network, no capabilities, no new privileges, the default seccomp profile, a read-only root
-    and user 1000:1000. It is made idle, and commands are run in it.
+    Every container has no network, no capabilities, no new privileges, the default seccomp profile, a
+    read-only root and user 1000:1000. It is made idle, and commands are run in it.
 
     :param image: image id in the engine, `sha256:…`.
     :param job: id of the job that it belongs to; becomes the label `wheelyard.job`.
     :param owner: id of the worker; becomes the label `wheelyard.owner`.
     :param mounts: host path to absolute container path, read-only all of them.
-    :param tmpfs: absolute container path to size in bytes; writable for the user, with exec, nosuid and nodev.
+    :param tmpfs: absolute container path to size in bytes; writable for the user; exec, nosuid and nodev.
     :param memory: in bytes, tmpfs pages included.
     :param cpus: cores; 0 means all.
     :param pids: processes and threads.
@@ -64,7 +64,9 @@ class Container(Protocol):
         environment: Mapping[str, str] | None = None,
         workdir: str = "/",
     ) -> Ended:
-        """Run a command and hand over each line of its output (stdout and stderr in one order), undecodable bytes replaced.
+        """Run a command and hand over each line of its output, stdout and stderr in one order.
+
+        Undecodable bytes are replaced.
 
         :param on_line: called with each line without its end; a line longer than 64 KiB comes in parts.
         :param timeout: in seconds; the container is killed at its end.

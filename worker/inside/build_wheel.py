@@ -91,9 +91,9 @@ def compile_wheel(job: Job) -> None:
     RAW.mkdir()
 
     def runner(
-        command: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+        cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
-        subprocess.run(command, cwd=cwd, env={**os.environ, **(extra_environ or {})}, check=True)
+        subprocess.run(cmd, cwd=cwd, env={**os.environ, **(extra_environ or {})}, check=True)
 
     try:
         builder = ProjectBuilder(str(SRC), python_executable=str(ENV / "bin" / "python"), runner=runner)

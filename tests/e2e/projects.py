@@ -1,0 +1,93 @@
+"""The small projects that the end-to-end tests build: good ones, broken ones and hostile ones."""
+
+from __future__ import annotations
+
+from tests.index_site import IndexSite
+from worker.pip_index import configured_index
+
+PYPROJECT = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+SETUP = """\
+from setuptools import Extension, setup
+extension = Extension({module!r}, [{source!r}])
+setup(name={name!r}, version="1.0", install_requires={needs!r}, ext_modules=[extension])
+"""
+C_SOURCE = """\
+#include <Python.h>
+static PyObject *answer(PyObject *self, PyObject *args) { return PyLong_FromLong(42); }
+static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, "The answer."}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "cdemo", NULL, -1, methods};
+PyMODINIT_FUNC PyInit_cdemo(void) { return PyModule_Create(&module); }
+"""
+CPP_SOURCE = """\
+#include <Python.h>
+#include <numeric>
+#include <string>
+#include <vector>
+static PyObject *total(PyObject *self, PyObject *args) {
+    std::vector<int> numbers{1, 2, 3};
+    std::string text = std::to_string(std::accumulate(numbers.begin(), numbers.end(), 0));
+    return PyUnicode_FromString(text.c_str());
+}
+static PyMethodDef methods[] = {{"total", total, METH_NOARGS, "The sum."}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "cppdemo", NULL, -1, methods};
+PyMODINIT_FUNC PyInit_cppdemo(void) { return PyModule_Create(&module); }
+"""
+SLOW_SETUP = """\
+import pathlib, sys, time
+from setuptools import setup
+if "bdist_wheel" in sys.argv:
+    print("[1/2] going to sleep", flush=True)
+    time.sleep(300)
+setup(name="slowdemo", version="1.0", py_modules=["slowdemo"])
+"""
+NOSY_SETUP = """\
+import os, pathlib, socket, sys
+from setuptools import setup
+if "bdist_wheel" in sys.argv:
+    findings = []
+    try:
+        socket.create_connection(("198.51.100.1", 80), timeout=3)
+        findings.append("reached the network")
+    except OSError:
+        pass
+    for place in ("/in/evil", "/usr/bin/evil", "/opt/wheelyard/evil", "/etc/evil"):
+        try:
+            pathlib.Path(place).write_text("evil")
+            findings.append("wrote " + place)
+        except OSError:
+            pass
+    if os.getuid() == 0:
+        findings.append("is root")
+    status = pathlib.Path("/proc/self/status").read_text()
+    if int(status.split("CapEff:")[1].split()[0], 16):
+        findings.append("has capabilities")
+    findings += [name for name in os.environ if "SECRET" in name or "TOKEN" in name or "WHEELYARD" in name]
+    if findings:
+        sys.exit("the sandbox leaks: " + ", ".join(findings))
+setup(name="nosydemo", version="1.0", py_modules=["nosydemo"])
+"""
+
+
+def extension(name: str, module: str, source: str, text: str, needs: tuple[str, ...] = ()) -> dict[str, str]:
+    """Files of an sdist with one extension module."""
+    setup = SETUP.format(name=name, module=module, source=source, needs=list(needs))
+    return {"pyproject.toml": PYPROJECT, "setup.py": setup, source: text}
+
+
+def fill_site(site: IndexSite) -> None:
+    """Put every project of the tests on the index; what builds them (setuptools) is pip's own index's."""
+    site.elsewhere = configured_index().url
+    site.add_sdist("cdemo", "1.0", extension("cdemo", "cdemo", "cdemo.c", C_SOURCE))
+    site.add_sdist("cppdemo", "1.0", extension("cppdemo", "cppdemo", "cppdemo.cpp", CPP_SOURCE, ("cdemo",)))
+    broken = C_SOURCE.replace("#include <Python.h>", "#include <Python.h>\n#include <libavcodec/avcodec.h>")
+    site.add_sdist("brokendemo", "1.0", extension("brokendemo", "brokendemo", "broken.c", broken))
+    site.add_sdist(
+        "slowdemo", "1.0", {"pyproject.toml": PYPROJECT, "setup.py": SLOW_SETUP, "slowdemo.py": ""}
+    )
+    site.add_sdist(
+        "nosydemo", "1.0", {"pyproject.toml": PYPROJECT, "setup.py": NOSY_SETUP, "nosydemo.py": ""}
+    )
+    site.add_wheel("wheelonly", "1.0")
+    site.add_sdist("futuredemo", "1.0", requires_python=">=3.99")
+    lie = site.add_sdist("liardemo", "1.0")
+    lie.listed_sha256 = "0" * 64

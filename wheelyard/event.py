@@ -12,8 +12,8 @@ EventType = Literal["state", "phase", "step", "line", "wheel", "done"]
 class Event:
     """One thing that happened in a job.
 
-    :param type: `state` {state}, `phase` {name}, `step` {done, total, text}, `line` {text}, `wheel` {filename,
-        digest, size, hit}, `done` {state, result or error}.
+    :param type: `state` {state}, `phase` {name}, `step` {done, total, text}, `line` {text},
+        `wheel` {filename, digest, size, hit}, `done` {state, result or error}.
     :param job: id of the job that it happened in; a parent's stream carries its children's events, too.
     :param title: that job's title, for instance `numpy 2.4.6`.
     :param at: epoch seconds.

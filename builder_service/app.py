@@ -96,12 +96,14 @@ def _describe_problems(app: FastAPI) -> None:
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = make()
+            schema = {"$ref": f"#/components/schemas/{problems.Problem.__name__}"}
             for path in document["paths"].values():
                 for operation in path.values():
-                    for status, answer in operation.get("responses", {}).items():
-                        content = answer.get("content", {})
-                        if status >= "400" and "application/json" in content:
-                            answer["content"] = {problems.MEDIA_TYPE: content["application/json"]}
+                    for status, answer in operation["responses"].items():
+                        if status >= "400":
+                            answer["content"] = {problems.MEDIA_TYPE: {"schema": schema}}
+            for name in ("HTTPValidationError", "ValidationError"):
+                document["components"]["schemas"].pop(name, None)
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -16,7 +16,7 @@ from wheelyard.store.contract import Store
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 _CHUNK = 1 << 18
-_RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*")
+_RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*")
 
 
 class RangeNotSatisfiable(InputError):

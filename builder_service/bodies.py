@@ -87,7 +87,7 @@ class ImageBody(BuildBody):
     environment: dict[VariableName, Text] = Field({}, max_length=200, description="Variables of the image.")
     labels: dict[LabelName, Text] = Field({}, max_length=200, description="Labels of the image.")
     workdir: str = Field("/app", max_length=1000, pattern=r"^/[^\x00-\x1f]*$", description="Absolute path.")
-    user: str = Field("1000:1000", pattern=r"^\d{1,9}:\d{1,9}$", description="UID:GID.")
+    user: str = Field("1000:1000", pattern=r"^[0-9]{1,9}:[0-9]{1,9}$", description="UID:GID.")
 
     def image_request(self, services: Services) -> ImageRequest:
         """The request that the body stands for.

@@ -16,7 +16,7 @@ from wheelyard.errors import QueueUnavailable, WheelyardError
 from wheelyard.event import Event, EventType
 from wheelyard.jobs.states import Job
 
-_ENTRY = re.compile(r"(\d{1,20})(-(\d{1,20}))?")
+_ENTRY = re.compile(r"([0-9]{1,20})(-([0-9]{1,20}))?")
 _LOOK_SECONDS = 5.0
 _POLL_SECONDS = 1.0
 

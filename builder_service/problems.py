@@ -30,6 +30,7 @@ _EXAMPLE: dict[str, JsonValue] = {
     "facts": {},
 }
 _STATUS_KINDS = {
+    400: ("input", "the request's body can't be read; JSON in UTF-8 is expected"),
     401: ("unauthorized", "the token could not be read"),
     404: ("not-found", "there is nothing at this address"),
     405: ("method-not-allowed", "this address does not take that method"),

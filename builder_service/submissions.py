@@ -36,7 +36,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     operation_id="submit_build",
     summary="Ask for wheels",
     tags=["builds"],
-    responses={**_ANSWERS, **responses(401, 404, 409, 413, 422)},
+    responses={**_ANSWERS, **responses(400, 401, 404, 409, 413, 422)},
 )
 def submit_build(
     body: BuildBody, services: Opened, request: Request, response: Response
@@ -53,7 +53,7 @@ def submit_build(
     operation_id="submit_image",
     summary="Ask for a runtime image",
     tags=["images"],
-    responses={**_ANSWERS, **responses(401, 404, 409, 413, 422)},
+    responses={**_ANSWERS, **responses(400, 401, 404, 409, 413, 422)},
 )
 def submit_image(
     body: ImageBody, services: Opened, request: Request, response: Response

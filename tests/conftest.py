@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
@@ -29,6 +30,10 @@ from wheelyard.stack.servers import (
 from wheelyard.store.contract import Store
 from wheelyard.store.open import open_store
 from wheelyard.store.s3 import S3Store
+
+# A machine that compiles something else meanwhile is slow for moments; that is no fault of what is tested.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,7 +61,7 @@ def test_uv_installs_from_the_index(front_door, record, tmp_path):
     if not uv.exists():
         pytest.skip("uv is not installed")
     run(
-        str(uv), "pip", "install", "--index-url", f"{front_door.url}/simple/", "--cache-dir", str(tmp_path / "cache"),
+        str(uv), "pip", "install", "--index-url", f"{front_door.url}/simple/", "--no-cache",
         "--python", sys.executable, "--target", str(tmp_path / "site"), "tiny.thing==1.0", cwd=tmp_path,
     )  # fmt: skip
     assert (tmp_path / "site" / "tiny_thing.py").is_file()
@@ -72,7 +72,8 @@ def test_pip_takes_no_wheel_whose_bytes_are_not_its_hashs(front_door, record, tm
     requirements.write_text(f"tiny-thing==1.0 --hash=sha256:{record.digest.hex}\n")
     run(
         sys.executable, "-m", "pip", "download", "--index-url", f"{front_door.url}/simple/", "--no-cache-dir",
-        "--disable-pip-version-check", "--require-hashes", "-r", str(requirements), "-d", str(tmp_path), cwd=tmp_path,
+        "--disable-pip-version-check", "--require-hashes", "-r", str(requirements), "-d", str(tmp_path),
+        cwd=tmp_path,
     )  # fmt: skip
     assert (tmp_path / record.filename).stat().st_size == record.size
 

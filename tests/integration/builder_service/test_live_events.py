@@ -63,7 +63,8 @@ def test_a_listener_hears_what_happens_until_the_jobs_own_done(front_door, job):
     player.join()
     assert [event["type"] for event in heard] == ["line", "phase", "done", "done"]
     assert heard[-1] == {
-        "type": "done", "job": job.id, "title": "numpy", "at": 1.0, "state": "succeeded", "result": {"wheels": []}
+        "type": "done", "job": job.id, "title": "numpy", "at": 1.0, "state": "succeeded",
+        "result": {"wheels": []},
     }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from wheelyard.errors import BuildFailed
 from wheelyard.image_record import ImageRecord, WheelPin, blob_opener, load_image
 from wheelyard.oci import write_docker_archive
 from wheelyard.settings import Settings
-from wheelyard.stack.assembly import assemble as assemble_stack
+from wheelyard.stack.servers import BUCKET
 from wheelyard.stack.stack_folder import StackFolder
 from wheelyard.store.contract import Store
 from wheelyard.store.open import open_store
@@ -154,7 +154,16 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(stack, engine, tmp_path_factory) -> Bench:
-    settings = assemble_stack(Settings(data_dir=stack.folder), StackFolder(stack.folder)).settings
+    folder = StackFolder(stack.folder)
+    ports, drawn = folder.last_ports(), folder.secrets()
+    assert ports is not None
+    settings = Settings(
+        data_dir=stack.folder,
+        store_url=f"s3://{BUCKET}",
+        s3_endpoint=f"http://127.0.0.1:{ports.s3}",
+        s3_access_key=drawn.s3_access_key,
+        s3_secret_key=drawn.s3_secret_key,
+    )
     image = stack.answer("toolchain", "show", TOOLCHAIN)["image"]
     return Bench(settings, open_store(settings), image, engine, tmp_path_factory.mktemp("images"))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from wheelyard.toolchains import Toolchain
 from worker.container_steps import copy_folder_out, run_step
@@ -60,5 +61,20 @@ def compile_stdlib(
         run_step(container, [python, "-c", _COMPILE, "/in/stdlib", sources, bytecode, place], report)
         copy_folder_out(container, python, bytecode, packed, DISK)
     with tarfile.open(packed) as tar:
-        tar.extractall(root / place.lstrip("/"), filter="data")
+        _lay(tar, root / place.lstrip("/"))
     packed.unlink()
+
+
+def _lay(tar: tarfile.TarFile, target: Path) -> None:
+    """Copy an archive's files below a folder; Debian 12's Python has no extraction filter (PEP 706) yet."""
+    for member in tar:
+        inside = PurePosixPath(member.name)
+        if not member.isfile() or inside.is_absolute() or ".." in inside.parts:
+            continue
+        path = target / inside
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = tar.extractfile(member)
+        if stream is not None:
+            with stream, path.open("wb") as copy:
+                shutil.copyfileobj(stream, copy)
+            path.chmod(0o644)

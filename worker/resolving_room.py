@@ -47,6 +47,7 @@ _ENVIRONMENT = {
 # pip-tools prints the whole lock at the end, and the address of the door, which only exists in there.
 _NOISE = re.compile(
     r"^\s*$|--hash=sha256:|^\s*#|^\S+==\S.* \\$|^\s*(?:Using|Looking in) indexes|^\s*http://127\.0\.0\.1"
+    r"|^\s*ROUND \d+\s*$"
 )
 
 
@@ -119,6 +120,7 @@ class Room:
         :param hide_tracebacks: pip-tools ends an ordinary refusal with one; a backend's is worth reading.
         :raises TimedOut: it took too long.
         :raises BuildFailed: it needs too much memory.
+        :raises InfrastructureError: the image has not the tools in it that it should have.
         """
         lines: deque[str] = deque(maxlen=KEPT_LINES)
         hidden = False
@@ -154,6 +156,12 @@ class Room:
                 expected=f"at most {self.memory} bytes",
                 do="raise WHEELYARD_BUILD_MEMORY",
                 phase="resolve",
+            )
+        if ended.code in {126, 127}:
+            raise InfrastructureError(
+                f"the toolchain's image can't run {TOOLS_PYTHON}",
+                found="\n".join(list(lines)[-3:]),
+                do="make the toolchain again with `wheelyard toolchain build NAME`",
             )
         return ended.code, list(lines)
 

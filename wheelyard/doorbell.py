@@ -30,7 +30,11 @@ def celery_application(redis_url: str) -> Celery:
         task_acks_late=False,
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
-        broker_transport_options={"socket_connect_timeout": 5, "socket_timeout": 30, "global_keyprefix": "wheelyard:"},
+        broker_transport_options={
+            "socket_connect_timeout": 5,
+            "socket_timeout": 30,
+            "global_keyprefix": "wheelyard:",
+        },
         task_default_queue="plans",
         worker_hijack_root_logger=False,
         worker_enable_remote_control=False,
@@ -49,7 +53,11 @@ class CeleryDoorbell:
         """See `Doorbell.ring`."""
         try:
             self._app.send_task(
-                TASK, args=[job_id], queue=queue, retry=True, retry_policy={"max_retries": 1, "interval_start": 0.1}
+                TASK,
+                args=[job_id],
+                queue=queue,
+                retry=True,
+                retry_policy={"max_retries": 1, "interval_start": 0.1},
             )
         except (OperationalError, OSError) as error:
             raise QueueUnavailable(

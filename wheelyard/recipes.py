@@ -18,8 +18,12 @@ class Recipe(BaseModel):
     project: str
     environment: dict[str, str] = Field(default_factory=dict, description="Variables for the build backend.")
     config_settings: dict[str, str] = Field(default_factory=dict, description="PEP 517 config settings.")
-    memory_per_job: int = Field(0, ge=0, description="Bytes that one parallel compile job needs; 0 means unknown.")
-    imports: tuple[str, ...] = Field((), description="Modules that the check imports; empty means the wheel's own.")
+    memory_per_job: int = Field(
+        0, ge=0, description="Bytes that one parallel compile job needs; 0 means unknown."
+    )
+    imports: tuple[str, ...] = Field(
+        (), description="Modules that the check imports; empty means the wheel's own."
+    )
     smoke: str = Field("", description="Python source that asserts what the wheel must be able to do.")
 
 

@@ -67,9 +67,7 @@ def normalise_requirements(lines: Iterable[str], origin: str = "") -> tuple[str,
         requirement.name = canonicalize_name(requirement.name)
         found.add(str(requirement))
     if not found:
-        raise InputError(
-            "no requirement was given", do="name at least one project, for instance numpy"
-        )
+        raise InputError("no requirement was given", do="name at least one project, for instance numpy")
     return tuple(sorted(found))
 
 

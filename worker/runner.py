@@ -109,11 +109,11 @@ class Runner:
         if isinstance(outcome, LeaseLost):
             raise outcome
         if isinstance(outcome, Parked):
-            ledger.park(claim, outcome.children, {**outcome.spec, "phases": work.seconds})
+            state = ledger.park(claim, outcome.children, {**outcome.spec, "phases": work.seconds})
+            self._say(work, state, "waits for what it needs")
             return
         if isinstance(outcome, Drained):
-            ledger.release(claim, outcome.failed)
-            work.log.event("state", state=State.QUEUED.value, reason=outcome.failed)
+            self._say(work, ledger.release(claim, outcome.failed), outcome.failed)
             return
         if isinstance(outcome, Done):
             log = work.log.close(self._services.store)
@@ -125,10 +125,15 @@ class Runner:
         # A child's failure had its own tries already.
         tries = 1 if "failed_job" in outcome.facts else self._services.settings.max_attempts
         state = ledger.fail(claim, outcome, log, tries)
-        if state is State.QUEUED:
-            work.log.event("state", state=state.value, reason=outcome.failed)
-        else:
-            work.log.event("done", state=state.value, error=outcome.to_document())
+        self._say(work, state, outcome.failed, outcome)
+
+    def _say(self, work: Work, state: State, reason: str, error: WheelyardError | None = None) -> None:
+        """Tell listeners what became of a job that did not succeed."""
+        if not state.ended:
+            work.log.event("state", state=state.value, reason=reason)
+            return
+        told = error or Cancelled(f"job {work.claim.id} was cancelled")
+        work.log.event("done", state=state.value, error=told.to_document())
 
 
 class _Heartbeat:

@@ -210,3 +210,15 @@ def test_a_halted_handlers_own_error_is_not_mistaken_for_a_failed_build(world):
 
     world.runner(handler).run(job)
     assert world.ledger.get(job).state is State.CANCELLED
+
+
+def test_listeners_hear_the_end_of_a_job_that_was_cancelled_while_it_parked(world):
+    parent, child = world.submit(), world.submit("b" * 64)
+
+    def handler(work):
+        world.ledger.cancel(parent, "test")
+        return Parked(children=(child,), spec={})
+
+    world.runner(handler).run(parent)
+    assert world.ledger.get(parent).state is State.CANCELLED
+    assert (world.events.heard[-1].type, world.events.heard[-1].facts["state"]) == ("done", "cancelled")

@@ -42,7 +42,8 @@ collect() {
     if [ "${1:-}" = --tests ]; then
         need docker-registry docker-registry
         need skopeo skopeo
-        need gcc gcc libc6-dev
+        need tmux tmux
+        compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
     fi
 }
 
@@ -57,6 +58,12 @@ install_missing() {
         "this machine has no apt-get, and only Debian is supported" \
         "next: install a container engine, mmdebstrap and Python 3.11 with venv by hand"
     printf 'set-up: installing %s\n' "${missing[*]}"
+    if [[ " ${missing[*]} " == *" postgresql "* ]]; then
+        # The tests start servers of their own; Debian's package would make and start one for the machine.
+        "${as_root[@]}" mkdir -p /etc/postgresql-common/createcluster.d
+        echo 'create_main_cluster = false' |
+            "${as_root[@]}" tee /etc/postgresql-common/createcluster.d/wheelyard.conf >/dev/null
+    fi
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
     local log
     log=$(mktemp)

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from wheelyard.settings import Settings
 from wheelyard.store.folder import FolderStore
 from wheelyard.toolchain_record import PLACE, ToolchainRecord
 from wheelyard.toolchains import get_toolchain
+from worker.engine.command import CommandEngine
 from worker.engine.contract import Engine
 from worker.toolchain_images import build_toolchain, ensure_loaded
 
@@ -57,6 +59,13 @@ def made_toolchain(engine: Engine) -> Made:
     record = ToolchainRecord.from_document(json.loads(store.get_document(name) or b""))
     ensure_loaded(record, store, engine)
     return Made(record=record, store=store, settings=settings, engine=engine)
+
+
+def remove_images(engine: CommandEngine, *images: str) -> None:
+    """Take images of a test out of the engine again; one that is not there is fine."""
+    for image in images:
+        command = [*engine.traits.command, "rmi", "--force", image]
+        subprocess.run(command, capture_output=True, timeout=120, check=False)
 
 
 def _code_digest() -> str:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.e2e.made_toolchain import made_toolchain
+from tests.e2e.made_toolchain import made_toolchain, remove_images
 from wheelyard.errors import Conflict, EngineFailed
 from wheelyard.oci import Runtime, make_image, write_oci_layout
 from wheelyard.settings import Settings
@@ -116,12 +116,12 @@ def test_is_pulled_by_digest_and_gets_the_builders_tools(engine, registry, toolc
     assert ended.code == 0, found
     assert found[:3] == ["1000", "1777", "manylinux_2_28"]
     assert found[3].startswith("auditwheel ")
+    remove_images(engine, record.image, f"{registry}/{record.origin}")
 
 
 def test_another_host_gets_the_image_from_the_store_alone(engine, registry, toolchains, tmp_path):
     made = made_toolchain(engine)
-    command = [*engine.traits.command, "rmi", "--force", made.record.image]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    remove_images(engine, made.record.image)
     assert not engine.has_image(made.record.image)
     assert ensure_loaded(made.record, made.store, engine) == made.record.image
     assert engine.has_image(made.record.image)

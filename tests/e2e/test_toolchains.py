@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from tests.e2e.made_toolchain import made_toolchain
+from tests.e2e.made_toolchain import made_toolchain, remove_images
 from wheelyard.digests import Digest
 from wheelyard.oci import Runtime, make_image
 from wheelyard.toolchains import get_toolchain
@@ -128,6 +128,7 @@ def test_the_tools_are_the_same_bytes_every_time(made, tmp_path):
     wheels.mkdir()
     download_tools(toolchain, made.settings, wheels)
     tar = make_tools_tar(toolchain, bare, made.engine, wheels, tmp_path, COMPILE_MTIME, lambda _line: None)
+    remove_images(made.engine, "localhost/wheelyard-test:bare")
     assert Digest.of_file(tar) == tools.diff_id
 
 
@@ -169,7 +170,7 @@ def test_the_base_runs_the_whole_standard_library_and_holds_no_build_tool(made):
     done = subprocess.run(
         [*command, "-W", "ignore", "-c", PROBE], capture_output=True, text=True, timeout=120, check=False
     )
-    subprocess.run([*traits.command, "rmi", tag], capture_output=True, timeout=60, check=False)
+    remove_images(made.engine, tag)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["ldconfig", "python", "python3", "python3.11"]
 

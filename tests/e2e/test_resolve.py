@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
 from tests.e2e.conftest import TOOLCHAIN, Stack
 from tests.index_site import IndexSite, serve_index
@@ -39,11 +42,23 @@ def image(stack: Stack) -> str:
     return str(stack.answer("toolchain", "show", TOOLCHAIN)["image"])
 
 
+@pytest.fixture(scope="module")
+def setuptools() -> tuple[str, bytes]:
+    """The newest setuptools of the real index, as a wheel."""
+    upstream = Upstream(configured_index())
+    listing = upstream.listing("setuptools")
+    fitting = [file for file in listing.files if file.kind == "wheel" and file.version and file.fits("3.11")]
+    newest = max(fitting, key=lambda file: file.version or Version("0"))
+    target = io.BytesIO()
+    upstream.download(newest, target, 64 << 20)
+    return newest.filename, target.getvalue()
+
+
 @pytest.fixture
-def index(site: IndexSite):
-    """An index of this test's own, with the session's setuptools on it: a wheel without an sdist."""
+def index(setuptools: tuple[str, bytes]) -> Iterator[IndexSite]:
+    """An index of this test's own, with setuptools on it: a wheel without an sdist."""
     with serve_index() as own:
-        own.projects["setuptools"] = list(site.projects["setuptools"])
+        own.add("setuptools", *setuptools)
         yield own
 
 

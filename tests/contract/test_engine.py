@@ -166,12 +166,14 @@ def test_mounts_are_there_and_read_only(engine, spec, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["word"]
 
 
-def test_says_when_the_memory_limit_killed_a_child(engine, spec):
+def test_says_when_the_memory_limit_killed_a_child(engine, spec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with engine.start(spec(memory=64 * MIB, tmpfs={"/tmp": 512 * MIB})) as container:
         ended, _ = sh(container, "dd if=/dev/zero of=/tmp/x bs=1M count=200; rm -f /tmp/x; exit 3")
         assert ended.out_of_memory
         after, _ = sh(container, "true")
         assert not after.out_of_memory
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_process_limit_holds(engine, spec):

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import secrets
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -125,8 +126,11 @@ class CommandHandle:
         """
         engine, traits = self._engine, self._engine.traits
         command = [*traits.command, *run_arguments(self._spec, self._name, traits)]
+        # Podman's monitor writes a file named `oom` where it was started, once memory ran out on cgroup v1.
+        neutral = Path(tempfile.gettempdir())
         try:
-            container = run_command(command, timeout=START_TIMEOUT, failure=EngineFailed).split()[-1]
+            started = run_command(command, timeout=START_TIMEOUT, failure=EngineFailed, cwd=neutral)
+            container = started.split()[-1]
             pid = run_command(
                 [*traits.command, "container", "inspect", "--format", "{{.State.Pid}}", container],
                 timeout=ASK_TIMEOUT,

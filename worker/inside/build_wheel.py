@@ -103,12 +103,12 @@ def compile_wheel(job: Job) -> None:
         builder.build("wheel", str(RAW), job["config_settings"])
     except (BuildException, BuildBackendException, subprocess.CalledProcessError) as error:
         fail(f"the build backend failed: {error}")
-    statistics = subprocess.run(
-        ["ccache", "--print-stats"], capture_output=True, text=True, check=False
-    ).stdout
-    print(
-        "compiler cache statistics: " + " ".join("=".join(line.split()) for line in statistics.splitlines())
-    )
+    if shutil.which("ccache"):
+        done = subprocess.run(["ccache", "--print-stats"], capture_output=True, text=True, check=False)
+        print(
+            "compiler cache statistics: "
+            + " ".join("=".join(line.split()) for line in done.stdout.splitlines())
+        )
 
 
 def source_date_epoch() -> int:
@@ -154,7 +154,8 @@ def repair(job: Job) -> None:
 
 def save_cache(_job: Job) -> None:
     """Pack the compiler cache for the next build of this project."""
-    subprocess.run(["ccache", "--cleanup"], check=False)
+    if shutil.which("ccache"):
+        subprocess.run(["ccache", "--cleanup"], check=False)
     with tarfile.open("/build/ccache-out.tar", "w") as pack:
         for path in sorted(CACHE.rglob("*")):
             if path.is_file() and path.name != "stats" and "tmp" not in path.parts:

@@ -1,0 +1,17 @@
+"""What the builder itself does to a wheel's bytes is an input of its key, too."""
+
+import hashlib
+from importlib.resources import files
+
+from wheelyard.build_key import RECIPE_FORMAT
+from wheelyard.digests import canonical_json
+from worker.build_container import build_environment
+
+KNOWN = (1, "3bc5193bbca084fe")
+
+
+def test_whoever_changes_the_builder_thinks_of_the_recipe_format():
+    """Where a change can alter a wheel's bytes, raise RECIPE_FORMAT; in any case write the pair here anew."""
+    script = (files("worker") / "inside" / "build_wheel.py").read_bytes()
+    found = hashlib.sha256(script + canonical_json(build_environment({}, 0))).hexdigest()[:16]
+    assert (RECIPE_FORMAT, found) == KNOWN

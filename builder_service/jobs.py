@@ -67,7 +67,7 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
     @router.get(
         "/{job_id}/events",
         operation_id=f"follow_{noun}",
-        summary=f"Live events of a {noun}, as server-sent events",
+        summary=f"Live events of one {noun}, as server-sent events",
         response_class=EventSourceResponse,
         responses=responses(404, 422),
     )
@@ -87,7 +87,7 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
     @router.get(
         "/{job_id}/log",
         operation_id=f"read_{noun}_log",
-        summary=f"The log of a {noun}",
+        summary=f"The log of one {noun}",
         response_class=StreamingResponse,
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **responses(404, 422)},
     )
@@ -99,7 +99,7 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
     @router.delete(
         "/{job_id}",
         operation_id=f"cancel_{noun}",
-        summary=f"Leave a {noun}; it is cancelled where nobody else waits for it",
+        summary=f"Leave one {noun}; it is cancelled where nobody else waits for it",
         dependencies=[Depends(require_token)],
         responses=responses(401, 404, 409, 422),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from runtime_images.wheel_tags import refuse_foreign_wheel
 from wheelyard.digests import Digest, key_of
@@ -19,6 +19,23 @@ IMAGE_FORMAT = 1
 _USER = re.compile(r"(\d{1,10})(:\d{1,10})?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"/(?:[^/\x00-\x1f\x7f]+/)*[^/\x00-\x1f\x7f]*")
+
+
+class RunSettings(Protocol):
+    """How an image runs: what a request for one and its spec have in common."""
+
+    @property
+    def user(self) -> str: ...
+    @property
+    def workdir(self) -> str: ...
+    @property
+    def entrypoint(self) -> tuple[str, ...]: ...
+    @property
+    def command(self) -> tuple[str, ...]: ...
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+    @property
+    def labels(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +79,7 @@ class ImageSpec:
     def __post_init__(self) -> None:
         Digest.parse(self.toolchain_image)
         _check_wheels(self)
-        _check_user(self.user, self.allow_root)
-        _check_arguments("entry point", self.entrypoint)
-        _check_arguments("command", self.command)
-        _check_pairs(self)
-        if not _PATH.fullmatch(self.workdir) or {"..", "."} & set(self.workdir.split("/")):
-            raise InputError(
-                "the working folder can't be used",
-                expected="an absolute path without `..`, for instance /app",
-                found=repr(self.workdir[:200]),
-            )
+        check_run_settings(self, allow_root=self.allow_root)
 
     @property
     def key(self) -> str:
@@ -113,6 +121,24 @@ class ImageSpec:
         fields["wheels"] = tuple(WheelPin.from_document(wheel) for wheel in fields["wheels"])
         fields["app"] = None if fields["app"] is None else Digest.parse(fields["app"])
         return cls(**fields)
+
+
+def check_run_settings(run: RunSettings, *, allow_root: bool = False) -> None:
+    """Refuse what no image can be run with, before anything is built for it.
+
+    :param allow_root: whether user 0 is meant.
+    :raises InputError: the message says what it is.
+    """
+    _check_user(run.user, allow_root)
+    _check_arguments("entry point", run.entrypoint)
+    _check_arguments("command", run.command)
+    _check_pairs(run)
+    if not _PATH.fullmatch(run.workdir) or {"..", "."} & set(run.workdir.split("/")):
+        raise InputError(
+            "the working folder can't be used",
+            expected="an absolute path without `..`, for instance /app",
+            found=repr(run.workdir[:200]),
+        )
 
 
 def _check_wheels(spec: ImageSpec) -> None:
@@ -160,15 +186,15 @@ def _check_arguments(role: str, arguments: Sequence[str]) -> None:
         raise InputError("the entry point's program is empty", found=repr(arguments)[:200])
 
 
-def _check_pairs(spec: ImageSpec) -> None:
-    for name, value in spec.environment.items():
+def _check_pairs(run: RunSettings) -> None:
+    for name, value in run.environment.items():
         if not _VARIABLE.fullmatch(name) or "\0" in value:
             raise InputError(
                 "a variable of the image can't be set",
                 expected="a name of letters, digits and `_`, and a value without NUL",
                 found=f"{name!r}={value!r}"[:200],
             )
-    for name, value in spec.labels.items():
+    for name, value in run.labels.items():
         if not name or any(ord(letter) < 32 or ord(letter) == 127 for letter in name + value):
             raise InputError(
                 "a label of the image can't be set",

@@ -6,7 +6,7 @@ from typing import Any
 
 from runtime_images.assemble import assemble
 from runtime_images.report import report_document
-from runtime_images.spec import ImageSpec
+from runtime_images.spec import ImageSpec, check_run_settings
 from runtime_images.wheel_layers import keep_wheel_layer, missing_wheel_layers
 from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError
@@ -25,6 +25,7 @@ def make_image(work: Work) -> Outcome:
     services, spec = work.services, work.claim.job.spec
     request = ImageRequest.from_document(spec)
     if "build_job" not in spec:
+        check_run_settings(request)
         submitted = services.requests.build(
             request.build, now=work.claim.job.created_at, actor=services.owner
         )
@@ -32,15 +33,14 @@ def make_image(work: Work) -> Outcome:
         if not submitted.cached:
             return Parked(children=(submitted.job.id,), spec=spec)
     refuse_failed(services, work.claim.job.children)
-    build = services.ledger.get(spec["build_job"]).result
+    built = services.ledger.get(spec["build_job"])
+    build = built.result
     if build is None:
         raise InfrastructureError(
             "the build of the image's wheels has no result", do="ask for the image again"
         )
-    image = services.catalogue.toolchain_image(request.build.toolchain)
-    if image is None:
-        raise InfrastructureError(f"the toolchain {request.build.toolchain} has no image any more")
-    ready = ready_toolchain(services, request.build.toolchain, image)
+    # The image that the wheels were built in, which the toolchain's name may not stand for any more.
+    ready = ready_toolchain(services, request.build.toolchain, built.spec["image"])
     image_spec = spec_of(request, ready, build)
     with work.phase("layers"):
         fill_layers(work, ready, image_spec)

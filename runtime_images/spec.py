@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from runtime_images.wheel_tags import refuse_foreign_wheel
 from wheelyard.digests import Digest, key_of
 from wheelyard.errors import InputError
 from wheelyard.image_record import WheelPin
 from wheelyard.oci import Layer
+from wheelyard.requests import ImageRequest
 
 IMAGE_FORMAT = 1
 """Raised when the assembler itself would make another image of the same inputs; part of every image key."""
@@ -19,23 +20,6 @@ IMAGE_FORMAT = 1
 _USER = re.compile(r"(\d{1,10})(:\d{1,10})?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"/(?:[^/\x00-\x1f\x7f]+/)*[^/\x00-\x1f\x7f]*")
-
-
-class RunSettings(Protocol):
-    """How an image runs: what a request for one and its spec have in common."""
-
-    @property
-    def user(self) -> str: ...
-    @property
-    def workdir(self) -> str: ...
-    @property
-    def entrypoint(self) -> tuple[str, ...]: ...
-    @property
-    def command(self) -> tuple[str, ...]: ...
-    @property
-    def environment(self) -> Mapping[str, str]: ...
-    @property
-    def labels(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +107,7 @@ class ImageSpec:
         return cls(**fields)
 
 
-def check_run_settings(run: RunSettings, *, allow_root: bool = False) -> None:
+def check_run_settings(run: ImageSpec | ImageRequest, *, allow_root: bool = False) -> None:
     """Refuse what no image can be run with, before anything is built for it.
 
     :param allow_root: whether user 0 is meant.
@@ -186,7 +170,7 @@ def _check_arguments(role: str, arguments: Sequence[str]) -> None:
         raise InputError("the entry point's program is empty", found=repr(arguments)[:200])
 
 
-def _check_pairs(run: RunSettings) -> None:
+def _check_pairs(run: ImageSpec | ImageRequest) -> None:
     for name, value in run.environment.items():
         if not _VARIABLE.fullmatch(name) or "\0" in value:
             raise InputError(

@@ -143,6 +143,13 @@ class Client:
             for entry in _entries(self._json("GET", "/v1/wheels", query=query), "wheels")
         ]
 
+    def record(self, build_key: str) -> dict[str, Any] | None:
+        """The record of a build key: every input, the output, timings; None where the store has none."""
+        try:
+            return self._json("GET", f"/v1/wheels/{build_key}").get("record")
+        except NotFound:
+            return None
+
     def health(self) -> dict[str, Any]:
         """What the service says of its own readiness.
 

@@ -57,12 +57,12 @@ def project_html(project: str, files: Sequence[WheelFile]) -> bytes:
 
 
 def _file(file: WheelFile) -> dict[str, Any]:
+    # PEP 714's new name only: older pips, Debian 12's among them, fail on a mapping under the old one.
     document: dict[str, Any] = {
         "filename": file.filename,
         "url": file_path(file),
         "hashes": {"sha256": file.digest.hex},
         "core-metadata": {"sha256": file.metadata_digest.hex},
-        "dist-info-metadata": {"sha256": file.metadata_digest.hex},
         "size": file.size,
         "upload-time": datetime.fromtimestamp(file.published_at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }

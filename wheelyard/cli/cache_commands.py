@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,7 +71,7 @@ def show_cache(
     channel: Channel = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show what the cache knows of a project's wheels, and the line to install them.
+    """Show what the cache knows of a project's wheels: of what they were made, and the line to install them.
 
     \b
     Examples:
@@ -82,6 +82,7 @@ def show_cache(
 
     with session_of(context).client() as client:
         found = _matching(client.wheels("", channel), name)
+        records = {key: client.record(key) for key in sorted({wheel.build_key for wheel in found})}
         url = client.url
     if not found:
         raise NotFound(
@@ -89,7 +90,7 @@ def show_cache(
             do="see `wheelyard cache ls`, or build it: `wheelyard build`",
         )
     if as_json:
-        write_json([_document(wheel) for wheel in found])
+        write_json([{**_document(wheel), "record": records[wheel.build_key]} for wheel in found])
         return
     for wheel in found:
         for label, value in (
@@ -100,11 +101,24 @@ def show_cache(
             ("python", wheel.requires_python or "any"),
             ("build key", wheel.build_key),
             ("built", moment_text(wheel.published_at)),
+            *_inputs(records[wheel.build_key]),
         ):
             write_line(f"{label + ':':<11}{value}")
         write_line()
     newest = max(found, key=lambda wheel: wheel.published_at)
     write_line(pip_line(index_url(url, newest.channel), [f"{newest.project}=={newest.version}"]))
+
+
+def _inputs(record: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """What a wheel was made of, a line each."""
+    if record is None:
+        return []
+    inputs = record["inputs"]
+    return [
+        ("sdist", f"{inputs['sdist_filename']} {inputs['sdist']}"),
+        ("toolchain", f"{record['toolchain']} {inputs['toolchain']}"),
+        *(("made with", filename) for filename in sorted(inputs["build_wheels"])),
+    ]
 
 
 def _matching(wheels: list[CachedWheel], name: str) -> list[CachedWheel]:

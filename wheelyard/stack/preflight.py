@@ -31,7 +31,7 @@ def check_extras(settings: Settings) -> None:
 
     :raises InputError: some are not installed.
     """
-    missing = [name for name in _MODULES if importlib.util.find_spec(name) is None]
+    missing = [name for name in _MODULES if not _is_installed(name)]
     if missing:
         raise InputError(
             "the one-machine stack is not installed",
@@ -42,6 +42,14 @@ def check_extras(settings: Settings) -> None:
         s3_binary()
     if not settings.redis_url:
         redis_binary()
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:
+        # It is imported already, by a loader that leaves no spec, as Celery's lazy one does.
+        return True
 
 
 def check_engine(settings: Settings) -> None:

@@ -45,7 +45,6 @@ def test_the_json_page_says_all_that_installers_ask_for():
             "url": f"/files/{file.digest.hex}/{file.filename}",
             "hashes": {"sha256": file.digest.hex},
             "core-metadata": {"sha256": file.metadata_digest.hex},
-            "dist-info-metadata": {"sha256": file.metadata_digest.hex},
             "size": 5,
             "upload-time": "2025-11-24T16:00:00.250000Z",
             "requires-python": ">=3.11,<3.15",

@@ -101,7 +101,7 @@ def run(options: argparse.Namespace, console: Console) -> Report:
         if options.numpy_tests:
             with phases.phase("numpy-tests", "numpy.test() on the wheel that pip installed") as phase:
                 phase.note = extra["numpy.test()"] = _test_numpy(folder / "venv-pip" / "bin" / "python")
-        with phases.phase("image", "image: the wheels on the runtime base, and no build tool") as phase:
+        with phases.phase("image", "image: wheels on a runtime base, no build tool") as phase:
             show(
                 [
                     *(WHEELYARD, "image", *projects, "--toolchain", TOOLCHAIN, "--load", "--tag", TAG),
@@ -112,7 +112,7 @@ def run(options: argparse.Namespace, console: Console) -> Report:
             image_id = engine.image_id(TAG)
             image = _image(client, image_id)
             phase.note = f"{megabytes(image['size'])} compressed, {megabytes(image['unpacked'])} unpacked"
-        with phases.phase("run", "run: no network, read-only, no capability, an ordinary user") as phase:
+        with phases.phase("run", "run: no network, read-only, not root") as phase:
             printed = engine.run(image_id)
             tools = look_for_tools(engine.programs(image_id))
             held = [check["held"] for check in printed["checks"]]
@@ -136,7 +136,7 @@ def _install(
     """Install with pip and with uv and try what is there; returns the size of each environment in bytes."""
     sizes = {}
     for name, install in (("pip", install_with_pip), ("uv", install_with_uv)):
-        with phases.phase(name, f"install: {name}, from the cache's index and nowhere else") as phase:
+        with phases.phase(name, f"install: {name}, from the cache's index alone") as phase:
             python = install(folder / f"venv-{name}", index, projects)
             printed = run_here(python, application)
             _refuse_broken(printed, f"the application in {name}'s environment")

@@ -80,7 +80,9 @@ def _tiles(report: Report) -> list[Tile]:
             kind = "base"
         elif title.startswith(("app", "system")):
             kind = "other"
-        tiles.append(Tile(title, megabytes(layer["unpacked"]), layer["unpacked"], kind))
+        name, _, version = title.partition(" ")
+        detail = f"{version}, {megabytes(layer['unpacked'])}" if version else megabytes(layer["unpacked"])
+        tiles.append(Tile(name, detail, layer["unpacked"], kind))
     return tiles
 
 

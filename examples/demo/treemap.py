@@ -78,7 +78,7 @@ def draw_treemap(tiles: Sequence[Tile], width: int = 960, height: int = 380) -> 
             f'<rect x="{box.x + 1.5:.1f}" y="{box.y + 1.5:.1f}" width="{max(box.width - 3, 1):.1f}" '
             f'height="{max(box.height - 3, 1):.1f}" rx="5"/>'
         )
-        if box.width > 9 * len(tile.name) + 16 and box.height > 46:
+        if box.width > 9 * len(tile.name) + 20 and box.height > 50:
             parts.append(f'<text x="{box.x + 14:.1f}" y="{box.y + 28:.1f}">{name}</text>')
             parts.append(f'<text class="detail" x="{box.x + 14:.1f}" y="{box.y + 46:.1f}">{detail}</text>')
         parts.append("</g>")

@@ -146,9 +146,11 @@ class Client:
     def record(self, build_key: str) -> dict[str, Any] | None:
         """The record of a build key: every input, the output, timings; None where the store has none."""
         try:
-            return self._json("GET", f"/v1/wheels/{build_key}").get("record")
+            answer = self._json("GET", f"/v1/wheels/{_segment(build_key)}")
         except NotFound:
             return None
+        record: dict[str, Any] | None = answer.get("record")
+        return record
 
     def health(self) -> dict[str, Any]:
         """What the service says of its own readiness.

@@ -19,8 +19,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
 from bench.cached.cached import measure
 from examples.demo.commands import show
 from examples.demo.container import Engine
@@ -87,28 +85,30 @@ def compare(stack: Stack, client: Client, project: str) -> dict[str, Any]:
     request = {"requirements": list(normalise_requirements([project])), "toolchain": TOOLCHAIN}
     answer = client.build({**request, "channel": "default", "refresh": False})
     wheels = (answer.result or {})["wheels"]
-    hand = sum(by_hand(stack, client, wheel["build_key"]) for wheel in wheels)
+    hand = sum(by_hand(client, wheel["build_key"]) for wheel in wheels)
     return {
         "project": project,
         "service_seconds": round(service, 2),
         "hand_seconds": round(hand, 2),
         "ratio": round(service / hand, 4),
-        "phases": {wheel["filename"]: record_of(stack, wheel["build_key"])["seconds"] for wheel in wheels},
+        "phases": {wheel["filename"]: record_of(client, wheel["build_key"])["seconds"] for wheel in wheels},
     }
 
 
-def record_of(stack: Stack, build_key: str) -> dict[str, Any]:
-    """A wheel's record, from the public API."""
-    with httpx2.Client(trust_env=False) as http:
-        record: dict[str, Any] = (
-            http.get(f"{stack.url}/v1/wheels/{build_key}").raise_for_status().json()["record"]
-        )
+def record_of(client: Client, build_key: str) -> dict[str, Any]:
+    """A wheel's record.
+
+    :raises DemoFailed: the service has none.
+    """
+    record = client.record(build_key)
+    if record is None:
+        raise DemoFailed(f"the service has no record of {build_key}")
     return record
 
 
-def by_hand(stack: Stack, client: Client, build_key: str) -> float:
+def by_hand(client: Client, build_key: str) -> float:
     """Seconds of the same compile in one container; its inputs are laid out before the clock starts."""
-    inputs = record_of(stack, build_key)["inputs"]
+    inputs = record_of(client, build_key)["inputs"]
     engine = Engine.find()
     with tempfile.TemporaryDirectory(prefix="wheelyard-bench-") as name:
         folder = Path(name)

@@ -49,9 +49,10 @@ def test_a_program_that_takes_too_long_may_clean_up_and_is_ended(tmp_path):
 
 
 def test_an_interrupt_ends_the_program_and_its_children():
-    source = "import subprocess, time; subprocess.run(['sleep', '61.3'])"
+    seconds = f"61.{os.getpid()}"
+    source = f"import subprocess; subprocess.run(['sleep', '{seconds}'])"
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         python(source)
     running = [place.read_bytes() for place in Path("/proc").glob("[0-9]*/cmdline") if place.is_file()]
-    assert not [words for words in running if b"61.3" in words]
+    assert not [words for words in running if seconds.encode() in words.split(b"\0")]

@@ -117,7 +117,8 @@ def answer(work: Work, request: BuildRequest, spec: dict[str, Any], nodes: list[
         for record in records:
             services.catalogue.add(session, record, request.channel)
 
-    return Done(result={"lock": spec["lock"], "wheels": wheels, **work.times}, publish=publish)
+    result = {"lock": spec["lock"], "toolchain_image": spec["image"], "wheels": wheels, **work.times}
+    return Done(result=result, publish=publish)
 
 
 def _record(services: Services, node: Node) -> WheelRecord:

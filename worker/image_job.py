@@ -33,14 +33,13 @@ def make_image(work: Work) -> Outcome:
         if not submitted.cached:
             return Parked(children=(submitted.job.id,), spec=spec)
     refuse_failed(services, work.claim.job.children)
-    built = services.ledger.get(spec["build_job"])
-    build = built.result
+    build = services.ledger.get(spec["build_job"]).result
     if build is None:
         raise InfrastructureError(
             "the build of the image's wheels has no result", do="ask for the image again"
         )
     # The image that the wheels were built in, which the toolchain's name may not stand for any more.
-    ready = ready_toolchain(services, request.build.toolchain, built.spec["image"])
+    ready = ready_toolchain(services, request.build.toolchain, build["toolchain_image"])
     image_spec = spec_of(request, ready, build)
     with work.phase("layers"):
         fill_layers(work, ready, image_spec)

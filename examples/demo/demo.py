@@ -188,19 +188,21 @@ def _refuse_broken(printed: dict[str, Any], where: str) -> None:
 def _test_numpy(python: Path) -> str:
     """Run numpy's own test suite on the installed wheel; returns its closing line.
 
-    What the suite itself needs comes from pip's own index, not from the cache. Where this machine has no C compiler,
-    the tests that compile something are left out: f2py's skip themselves, those of memory policies would fail.
+    What the suite itself needs comes from pip's own index, not from the cache. Where this machine has no C
+    compiler, the tests that compile are left out: f2py's skip themselves, those of memory policies would fail.
     """
     needed = ["install", "--quiet", "pytest", "hypothesis", "meson", "ninja"]
     keep([sys.executable, "-m", "pip", "--python", str(python), *needed], seconds=600)
     chosen = [] if shutil.which("cc") else ["-k", "not test_mem_policy"]
+    # Away from this checkout, whose own configuration pytest would take for numpy's.
+    program = f"import os, sys; os.chdir('/'); import numpy; sys.exit(not numpy.test(verbose=1, extra_argv={chosen!r}))"
     done = keep(
-        [str(python), "-c", f"import sys, numpy; sys.exit(not numpy.test(verbose=1, extra_argv={chosen!r}))"],
+        [str(python), "-c", program],
         seconds=NUMPY_TESTS_SECONDS,
         environment={**os.environ, "PATH": f"{python.parent}:{os.environ.get('PATH', os.defpath)}"},
         refuse=False,
     )
-    lines = done.stdout.decode(errors="replace").strip().splitlines()
+    lines = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
     last = next((line for line in reversed(lines) if " passed" in line), "no closing line")
     if done.returncode:
         raise DemoFailed("numpy.test() failed on the wheel", "\n".join(lines[-40:]))

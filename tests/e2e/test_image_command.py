@@ -62,9 +62,7 @@ def test_the_same_request_is_the_same_image_and_has_no_build_tool(stack: Stack, 
     assert again["manifest_digest"] == first["manifest_digest"]
     index = [json.loads((tmp_path / name / "index.json").read_text()) for name in ("one", "two")]
     assert index[0] == index[1]
-    assert {"gcc", "g++", "git", "pip", "dpkg", "apt", "sh"} <= {
-        tool for tool, gone in first["absent"].items() if gone
-    }
+    assert {"gcc", "g++", "git", "pip", "dpkg", "apt", "sh"} <= set(first["absent"])
     assert [layer["title"] for layer in first["layers"]][1:3] == ["cdemo 1.0", "cppdemo 1.0"]
 
 

@@ -57,6 +57,7 @@ class Runner:
             self._active[claim.id] = work
             with _Heartbeat(work, settings.lease_seconds):
                 self._end(work, self._attempt(work))
+            self._ring_parents(claim)
         except LeaseLost as error:
             logger.warning("gave up a job that is another's", job=claim.id, error=error.failed)
         except (WheelyardError, OSError):
@@ -126,6 +127,13 @@ class Runner:
         tries = 1 if "failed_job" in outcome.facts else self._services.settings.max_attempts
         state = ledger.fail(claim, outcome, log, tries)
         self._say(work, state, outcome.failed, outcome)
+
+    def _ring_parents(self, claim: Claim) -> None:
+        """Ring for who waits for this job, since the relay comes by only every few seconds."""
+        ledger = self._services.ledger
+        for parent in ledger.get_many(ledger.parents(claim.id)):
+            if not parent.state.ended:
+                self._services.requests.ring(parent)
 
     def _say(self, work: Work, state: State, reason: str, error: WheelyardError | None = None) -> None:
         """Tell listeners what became of a job that did not succeed."""

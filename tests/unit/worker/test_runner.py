@@ -19,9 +19,12 @@ from worker.outcome import Done, Parked
 from worker.runner import Runner
 
 
-class Silence:
+class Bell:
+    def __init__(self):
+        self.rung = []
+
     def ring(self, job_id, queue):
-        pass
+        self.rung.append(job_id)
 
 
 class Events:
@@ -40,11 +43,12 @@ class World:
         url = f"sqlite:///{tmp_path}/jobs.db"
         migrate(url)
         database = Database(url)
+        self.bell = Bell()
         self.ledger = Ledger(database)
         catalogue = Catalogue(database)
         self.services = Services(
             settings=self.settings, ledger=self.ledger, catalogue=catalogue,
-            requests=Requests(self.ledger, catalogue, Silence(), 60), store=FolderStore(tmp_path / "store"),
+            requests=Requests(self.ledger, catalogue, self.bell, 60), store=FolderStore(tmp_path / "store"),
             engine=None, owner="me",
         )  # fmt: skip
         self.events = Events()
@@ -145,6 +149,7 @@ def test_a_parked_job_goes_on_when_its_children_have_ended(world):
     runner.run(parent)
     assert world.ledger.get(parent).result is None
     runner.run(child)
+    assert world.bell.rung == [parent]
     runner.run(parent)
     assert world.ledger.get(parent).result == {"saw": {"again": True, "phases": {}}}
 

@@ -189,13 +189,14 @@ def _test_numpy(python: Path) -> str:
     """Run numpy's own test suite on the installed wheel; returns its closing line.
 
     What the suite itself needs comes from pip's own index, not from the cache. Where this machine has no C
-    compiler, the tests that compile are left out: f2py's skip themselves, those of memory policies would fail.
+    compiler, the tests that compile are left out: f2py's skip themselves, those of memory policies fail.
     """
-    needed = ["install", "--quiet", "pytest", "hypothesis", "meson", "ninja"]
+    needed = ["install", "--quiet", "pytest", "hypothesis", "meson", "ninja", "setuptools<60"]
     keep([sys.executable, "-m", "pip", "--python", str(python), *needed], seconds=600)
     chosen = [] if shutil.which("cc") else ["-k", "not test_mem_policy"]
     # Away from this checkout, whose own configuration pytest would take for numpy's.
-    program = f"import os, sys; os.chdir('/'); import numpy; sys.exit(not numpy.test(verbose=1, extra_argv={chosen!r}))"
+    test = f"numpy.test(verbose=1, extra_argv={chosen!r})"
+    program = f"import os, sys; os.chdir('/'); import numpy; sys.exit(not {test})"
     done = keep(
         [str(python), "-c", program],
         seconds=NUMPY_TESTS_SECONDS,

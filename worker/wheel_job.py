@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import stamina
-from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 from sqlalchemy.orm import Session
@@ -122,7 +121,7 @@ def next_build_number(services: Services, channel: str, inputs: BuildInputs, too
     taken = []
     for file in services.catalogue.files(channel, inputs.project):
         _, version, build, tags = parse_wheel_filename(file.filename)
-        if version == Version(inputs.version) and file.build_key != inputs.key and _meets(tags, accepted):
+        if version == Version(inputs.version) and file.build_key != inputs.key and tags & accepted:
             taken.append(build[0] if build else 0)
     return max(taken) + 1 if taken else 0
 
@@ -133,10 +132,6 @@ def _package_search(services: Services, toolchain: Toolchain) -> Callable[[str, 
     settings = services.settings
     mirror = find_mirror(settings).main
     return DebianContents(mirror, toolchain.debian.suite, settings.data_dir / "contents").packages
-
-
-def _meets(tags: frozenset[Tag], accepted: frozenset[Tag]) -> bool:
-    return bool(tags & accepted)
 
 
 def _needed(services: Services, key: str) -> WheelRecord:

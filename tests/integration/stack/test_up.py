@@ -48,7 +48,9 @@ def answers(store) -> bool:
 def sockets(up) -> list[Path]:
     """What SeaweedFS left in /tmp."""
     ports = json.loads((up.settings.data_dir / "run" / "ports.json").read_text())
-    return [path for port in ports.values() for path in Path("/tmp").glob(f"seaweedfs-*-{port + 10000}.sock")]
+    # By name and port: another stack on this machine may have had the same port for another of its servers.
+    paths = [Path("/tmp") / f"seaweedfs-{name}-grpc-{port + 10000}.sock" for name, port in ports.items()]
+    return [path for path in paths if path.exists()]
 
 
 def assert_nothing_started(up) -> None:

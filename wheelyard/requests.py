@@ -11,7 +11,7 @@ from wheelyard.digests import key_of
 from wheelyard.doorbell import Doorbell
 from wheelyard.errors import QueueUnavailable
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.states import Job, Kind, queue_of
+from wheelyard.jobs.states import Job, Kind, Priority, queue_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +96,32 @@ class ImageRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks, and what for him is not part of the work itself.
+
+    :param client: whom fairness counts; clients of one priority take turns.
+    :param priority: interactive goes before batch.
+    :param waiter: id of this request, or of the job that waits; empty draws one.
+    :param webhook: address that is told of the end; empty means none.
+    :param actor: who stands in the job's history.
+    """
+
+    client: str = ""
+    priority: int = Priority.INTERACTIVE
+    waiter: str = ""
+    webhook: str = ""
+    actor: str = "api"
+
+    @classmethod
+    def of_job(cls, job: Job, actor: str) -> Caller:
+        """A job that asks for another one, on behalf of whoever asked for itself."""
+        return cls(client=job.client, priority=job.priority, waiter=job.id, actor=actor)
+
+
+ANYBODY = Caller()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """The job that answers a request.
 
@@ -120,33 +146,40 @@ class Requests:
         self._doorbell = doorbell
         self._max_age = max_age
 
-    def build(self, request: BuildRequest, *, now: float, actor: str = "api") -> Submission:
+    def build(self, request: BuildRequest, *, now: float, caller: Caller = ANYBODY) -> Submission:
         """Submit a build request."""
-        return self._submit(
-            Kind.BUILD, request, request.to_document(), ", ".join(request.requirements), now, actor
-        )
+        title = ", ".join(request.requirements)
+        return self._submit(Kind.BUILD, request, request.to_document(), title, now, caller)
 
-    def image(self, request: ImageRequest, *, now: float, actor: str = "api") -> Submission:
+    def image(self, request: ImageRequest, *, now: float, caller: Caller = ANYBODY) -> Submission:
         """Submit an image request."""
         title = "image of " + ", ".join(request.build.requirements)
-        return self._submit(Kind.IMAGE, request.build, request.to_document(), title, now, actor)
+        return self._submit(Kind.IMAGE, request.build, request.to_document(), title, now, caller)
 
-    def toolchain(self, name: str, *, digest: str, actor: str = "api") -> Submission:
+    def wheel(
+        self, key: str, *, spec: dict[str, Any], title: str, subject: str, toolchain: str, channel: str,
+        caller: Caller,
+    ) -> Submission:  # fmt: skip
+        """Submit the build of one wheel.
+
+        :param key: its build key.
+        :param subject: its project, whose earlier builds say how long it takes.
+        """
+        return self._queue(
+            Kind.WHEEL, key, spec=spec, title=title, subject=subject, toolchain=toolchain, channel=channel,
+            caller=caller,
+        )  # fmt: skip
+
+    def toolchain(self, name: str, *, digest: str, caller: Caller = ANYBODY) -> Submission:
         """Submit the making of a toolchain.
 
         :param digest: key of the toolchain's own definition, so that an edited one is another job.
         """
         key = key_of({"kind": "toolchain", "name": name, "definition": digest})
-        job, joined = self._ledger.submit(
-            Kind.TOOLCHAIN,
-            key,
-            spec={"toolchain": name},
-            title=f"toolchain {name}",
-            toolchain=name,
-            actor=actor,
-        )
-        self.ring(job)
-        return Submission(job=job, cached=False, joined=joined)
+        return self._queue(
+            Kind.TOOLCHAIN, key, spec={"toolchain": name}, title=f"toolchain {name}", toolchain=name,
+            caller=caller,
+        )  # fmt: skip
 
     def ring(self, job: Job) -> None:
         """Ring for a job; where Redis is out, the relay rings later, and the job is accepted all the same."""
@@ -156,7 +189,13 @@ class Requests:
             return
 
     def _submit(
-        self, kind: Kind, build: BuildRequest, document: dict[str, Any], title: str, now: float, actor: str
+        self,
+        kind: Kind,
+        build: BuildRequest,
+        document: dict[str, Any],
+        title: str,
+        now: float,
+        caller: Caller,
     ) -> Submission:
         image = self._catalogue.toolchain_image(build.toolchain) or build.toolchain
         key = key_of({"kind": kind.value, "request": _without_refresh(document), "toolchain_image": image})
@@ -164,14 +203,36 @@ class Requests:
             done = self._ledger.last_success(key, now - self._max_age)
             if done is not None:
                 return Submission(job=done, cached=True, joined=False)
+        return self._queue(
+            kind, key, spec=document, title=title, toolchain=build.toolchain, channel=build.channel,
+            caller=caller,
+        )  # fmt: skip
+
+    def _queue(
+        self,
+        kind: Kind,
+        key: str,
+        *,
+        spec: dict[str, Any],
+        title: str,
+        toolchain: str,
+        caller: Caller,
+        channel: str = "default",
+        subject: str = "",
+    ) -> Submission:
         job, joined = self._ledger.submit(
             kind,
             key,
-            spec=document,
+            spec=spec,
             title=title,
-            toolchain=build.toolchain,
-            channel=build.channel,
-            actor=actor,
+            subject=subject,
+            toolchain=toolchain,
+            channel=channel,
+            client=caller.client,
+            priority=caller.priority,
+            waiter=caller.waiter,
+            webhook=caller.webhook,
+            actor=caller.actor,
         )
         if not joined:
             self.ring(job)

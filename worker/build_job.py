@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from wheelyard.errors import BuildFailed, InfrastructureError, WheelyardError, from_document
-from wheelyard.jobs.states import Job, Kind, State
-from wheelyard.requests import BuildRequest
+from wheelyard.jobs.states import Job, State
+from wheelyard.requests import BuildRequest, Caller
 from wheelyard.wheel_record import WheelRecord
 from worker.context import Services, Work
 from worker.outcome import Done, Outcome, Parked
@@ -28,7 +28,7 @@ def make_build(work: Work) -> Outcome:
     if "nodes" not in spec:
         image = services.catalogue.toolchain_image(request.toolchain)
         if image is None:
-            return Parked(children=(submit_toolchain(services, request.toolchain),), spec=spec)
+            return Parked(children=(submit_toolchain(work, request.toolchain),), spec=spec)
         spec = {**spec, **plan(work, request, ready_toolchain(services, request.toolchain, image))}
     nodes = [Node(**node) for node in spec["nodes"]]
     waiting = [node for node in nodes if not node.hit and not node.job]
@@ -90,13 +90,11 @@ def submit_node(work: Work, spec: dict[str, Any], nodes: list[Node], node: Node)
         "image": spec["image"],
         "runtime": [other.key for other in nodes if other.level < node.level],
     }
-    submitted, joined = services.ledger.submit(
-        Kind.WHEEL, node.key, spec=document, title=f"{node.project} {node.version}", toolchain=job.toolchain,
-        channel=job.channel, actor=services.owner,
+    submission = services.requests.wheel(
+        node.key, spec=document, title=f"{node.project} {node.version}", subject=node.project,
+        toolchain=job.toolchain, channel=job.channel, caller=Caller.of_job(job, services.owner),
     )  # fmt: skip
-    if not joined:
-        services.requests.ring(submitted)
-    return Node(**{**asdict(node), "job": submitted.id})
+    return Node(**{**asdict(node), "job": submission.job.id})
 
 
 def answer(work: Work, request: BuildRequest, spec: dict[str, Any], nodes: list[Node]) -> Done:

@@ -12,7 +12,7 @@ from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError
 from wheelyard.image_record import WheelPin
 from wheelyard.jobs.states import State
-from wheelyard.requests import ImageRequest
+from wheelyard.requests import Caller, ImageRequest
 from worker.build_job import refuse_failed
 from worker.context import Work
 from worker.outcome import Done, Outcome, Parked
@@ -26,8 +26,9 @@ def make_image(work: Work) -> Outcome:
     request = ImageRequest.from_document(spec)
     if "build_job" not in spec:
         check_run_settings(request)
+        job = work.claim.job
         submitted = services.requests.build(
-            request.build, now=work.claim.job.created_at, actor=services.owner
+            request.build, now=job.created_at, caller=Caller.of_job(job, services.owner)
         )
         spec = {**spec, "build_job": submitted.job.id}
         if not submitted.cached:

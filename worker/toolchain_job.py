@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from wheelyard.digests import key_of
 from wheelyard.errors import InfrastructureError
+from wheelyard.requests import Caller
 from wheelyard.toolchain_record import ToolchainRecord, load_record
 from wheelyard.toolchains import Toolchain, get_toolchain
 from worker.context import Services, Work
@@ -42,11 +43,13 @@ def make_toolchain(work: Work) -> Outcome:
     return Done(result=result, publish=publish)
 
 
-def submit_toolchain(services: Services, name: str) -> str:
-    """Submit the making of a toolchain that was never made; returns the job's id."""
+def submit_toolchain(work: Work, name: str) -> str:
+    """Submit the making of a toolchain that was never made, for a job that waits; returns the job's id."""
+    services = work.services
     toolchain = get_toolchain(name, services.settings.toolchains_dir)
     definition = key_of(toolchain.model_dump(mode="json"))
-    return services.requests.toolchain(name, digest=definition, actor=services.owner).job.id
+    caller = Caller.of_job(work.claim.job, services.owner)
+    return services.requests.toolchain(name, digest=definition, caller=caller).job.id
 
 
 def ready_toolchain(services: Services, name: str, image: str) -> ReadyToolchain:

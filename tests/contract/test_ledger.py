@@ -8,14 +8,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import select
 
 from wheelyard.digests import key_of
 from wheelyard.errors import BuildFailed, Cancelled, Conflict, LeaseLost, NotFound, StoreUnavailable
 from wheelyard.jobs import ledger as ledger_module
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.models import WheelRow
-from wheelyard.jobs.states import Kind, State
+from wheelyard.jobs.models import WebhookRow, WheelRow
+from wheelyard.jobs.states import Kind, Priority, State
 
 
 class Clock:
@@ -49,6 +50,15 @@ def parked(ledger, *children, name="parent"):
     claim = ledger.claim(parent.id, "w", 30)
     ledger.park(claim, [child.id for child in children], {"round": 2})
     return parent
+
+
+def family(ledger, *names, name="parent", kind=Kind.WHEEL):
+    """A parent and the children that it submitted and waits for."""
+    parent = submit(ledger, name, Kind.BUILD)
+    claim = ledger.claim(parent.id, "w", 30)
+    children = [submit(ledger, one, kind, waiter=parent.id) for one in names]
+    ledger.park(claim, [child.id for child in children], {"round": 2})
+    return parent, *children
 
 
 # -- single flight ---------------------------------------------------------------------------------
@@ -281,15 +291,17 @@ def test_failed_infrastructure_queues_the_job_again_until_no_try_is_left(ledger,
     for state in (State.QUEUED, State.QUEUED, State.FAILED):
         claim = ledger.claim(job.id, "w", 30)
         assert ledger.fail(claim, StoreUnavailable("out"), max_attempts=3) is state
+        clock.now += 60
     assert ledger.get(job.id).attempts == 3
 
 
-def test_a_retry_is_rung_after_a_pause_that_grows(ledger, clock):
+def test_a_retry_can_be_had_after_a_pause_that_grows(ledger, clock):
     job = submit(ledger)
     for pause in (5, 10):
         ledger.fail(ledger.claim(job.id, "w", 30), StoreUnavailable("out"), max_attempts=9)
         clock.now += pause - 1
         assert ledger.silent(0) == []
+        assert ledger.claim(job.id, "w", 30) is None
         clock.now += 2
         assert [one for one, _queue in ledger.silent(0)] == [job.id]
 
@@ -349,9 +361,8 @@ def test_the_parents_of_a_job_are_found_through_all_levels(ledger):
 
 
 def test_a_failed_parent_leaves_its_children(ledger):
-    child = submit(ledger, "child")
-    build = parked(ledger, child)
-    other = submit(ledger, "other")
+    build, child = family(ledger, "child")
+    other = submit(ledger, "other", waiter=build.id)
     assert ledger.claim(build.id, "w", 30) is None
     ledger.succeed(ledger.claim(child.id, "w", 30), {})
     claim = ledger.claim(build.id, "w", 30)
@@ -397,8 +408,7 @@ def test_what_ended_can_not_be_cancelled(ledger):
 
 
 def test_cancelling_a_parent_cancels_the_children_that_nobody_else_waits_for(ledger):
-    shared, own = submit(ledger, "shared"), submit(ledger, "own")
-    parent = parked(ledger, shared, own)
+    parent, shared, own = family(ledger, "shared", "own")
     submit(ledger, "shared")
     ledger.cancel(parent.id, "api")
     assert ledger.get(parent.id).state is State.CANCELLED
@@ -407,9 +417,13 @@ def test_cancelling_a_parent_cancels_the_children_that_nobody_else_waits_for(led
 
 
 def test_cancelling_goes_down_through_all_levels(ledger):
-    wheel = submit(ledger, "wheel")
-    build = parked(ledger, wheel, name="build")
-    image = parked(ledger, build, name="image")
+    image = submit(ledger, "image", Kind.IMAGE)
+    waits = ledger.claim(image.id, "w", 30)
+    build = submit(ledger, "build", Kind.BUILD, waiter=image.id)
+    claim = ledger.claim(build.id, "w", 30)
+    wheel = submit(ledger, "wheel", waiter=build.id)
+    ledger.park(claim, [wheel.id], {})
+    ledger.park(waits, [build.id], {})
     ledger.cancel(image.id, "api")
     assert {ledger.get(one.id).state for one in (wheel, build, image)} == {State.CANCELLED}
 
@@ -418,7 +432,7 @@ def test_a_parent_that_was_cancelled_while_it_planned_ends_when_it_parks(ledger)
     parent = submit(ledger, "parent", Kind.BUILD)
     claim = ledger.claim(parent.id, "w", 30)
     ledger.cancel(parent.id, "api")
-    child = submit(ledger, "child")
+    child = submit(ledger, "child", waiter=parent.id)
     assert ledger.park(claim, [child.id], {}) is State.CANCELLED
     assert ledger.get(parent.id).state is State.CANCELLED
     assert ledger.get(child.id).state is State.CANCELLED
@@ -477,14 +491,132 @@ def test_a_parked_parent_is_not_taken_back(ledger, clock):
 
 
 def test_the_relay_rings_a_silent_job_once_in_a_while_and_best_first(ledger, clock):
-    low = submit(ledger, "low")
+    low = submit(ledger, "low", priority=Priority.BATCH)
     clock.now += 1
-    high = submit(ledger, "high", priority=5)
+    high = submit(ledger, "high")
     assert [job for job, _queue in ledger.silent(10)] == [high.id, low.id]
     assert ledger.silent(10) == []
     clock.now += 11
     ledger.claim(high.id, "w", 30)
     assert ledger.silent(10) == [(low.id, "toolchain.debian12-cp311")]
+
+
+# -- whose turn it is ------------------------------------------------------------------------------
+
+
+def in_turn(ledger):
+    return [job.title for job in ledger.next_in_turn(["toolchain.debian12-cp311"], 1000)]
+
+
+def test_one_clients_jobs_go_in_the_order_in_which_they_came(ledger):
+    for name in "cab":
+        submit(ledger, name, client="one")
+    assert in_turn(ledger) == ["c", "a", "b"]
+
+
+def test_a_client_with_many_jobs_does_not_starve_another(ledger):
+    for number in range(50):
+        submit(ledger, f"many-{number}", client="many")
+    for number in range(3):
+        submit(ledger, f"few-{number}", client="few")
+    assert [in_turn(ledger).index(f"few-{number}") for number in range(3)] == [1, 3, 5]
+
+
+def test_who_comes_late_is_level_with_the_head_and_not_ahead_of_it(ledger):
+    jobs = [submit(ledger, f"early-{number}", client="early") for number in range(10)]
+    for job in jobs[:5]:
+        ledger.succeed(ledger.claim(job.id, "w", 30), {})
+    submit(ledger, "late", client="late")
+    assert in_turn(ledger)[:3] == ["early-5", "late", "early-6"]
+
+
+def test_interactive_goes_before_batch_whoever_came_first(ledger):
+    submit(ledger, "batch", priority=Priority.BATCH)
+    submit(ledger, "now")
+    assert in_turn(ledger) == ["now", "batch"]
+
+
+def test_an_interactive_request_hurries_the_batch_job_that_it_joins_and_what_that_waits_for(ledger):
+    parent = submit(ledger, "parent", Kind.BUILD, priority=Priority.BATCH)
+    claim = ledger.claim(parent.id, "w", 30)
+    submit(ledger, "first", priority=Priority.BATCH)
+    child = submit(ledger, "child", priority=Priority.BATCH, waiter=parent.id)
+    ledger.park(claim, [child.id], {})
+    assert in_turn(ledger) == ["first", "child"]
+    submit(ledger, "parent", Kind.BUILD)
+    assert in_turn(ledger) == ["child", "first"]
+
+
+def test_what_is_held_or_waits_or_rests_is_in_nobodys_turn(ledger):
+    family(ledger, "child")
+    held = submit(ledger, "held")
+    ledger.claim(held.id, "w", 30)
+    rests = submit(ledger, "rests")
+    ledger.fail(ledger.claim(rests.id, "w", 30), StoreUnavailable("out"), max_attempts=3)
+    assert in_turn(ledger) == ["child"]
+
+
+def test_what_is_ahead_of_a_job_is_what_runs_and_what_goes_before_it(ledger):
+    running = submit(ledger, "running", subject="numpy")
+    ledger.claim(running.id, "w", 30)
+    submit(ledger, "first", subject="numpy")
+    submit(ledger, "second", subject="regex")
+    job = submit(ledger, "job")
+    submit(ledger, "after")
+    submit(ledger, "elsewhere", Kind.BUILD)
+    assert ledger.ahead(job) == {(Kind.WHEEL, "numpy"): 2, (Kind.WHEEL, "regex"): 1}
+    assert ledger.ahead(ledger.get(running.id)) == {}
+
+
+def test_the_usual_time_is_the_median_of_the_latest_successes_of_the_like(ledger, clock):
+    assert ledger.usual_seconds(Kind.WHEEL, "numpy", "debian12-cp311") is None
+    for number, seconds in enumerate([1, 1, 30, 40, 50, 60, 70]):
+        job = submit(ledger, f"numpy {number}", subject="numpy")
+        claim = ledger.claim(job.id, "w", 30)
+        clock.now += seconds
+        ledger.succeed(claim, {})
+    failed = submit(ledger, "numpy 9", subject="numpy")
+    ledger.fail(ledger.claim(failed.id, "w", 30), BuildFailed("no"))
+    assert ledger.usual_seconds(Kind.WHEEL, "numpy", "debian12-cp311") == 50
+    assert ledger.usual_seconds(Kind.WHEEL, "numpy", "debian13-cp313") is None
+
+
+# -- waiters have names ----------------------------------------------------------------------------
+
+
+def test_the_same_waiter_joins_once(ledger):
+    submit(ledger, waiter="me")
+    assert submit(ledger, waiter="me").waiters == 1
+    assert submit(ledger, waiter="you").waiters == 2
+
+
+def test_a_waiter_leaves_once(ledger):
+    job = submit(ledger, waiter="me")
+    submit(ledger, waiter="you")
+    for _ in range(2):
+        assert ledger.cancel(job.id, "api", waiter="me").waiters == 1
+    assert ledger.cancel(job.id, "api", waiter="you").state is State.CANCELLED
+
+
+def test_who_leaves_without_a_name_is_no_job_while_a_request_waits(ledger):
+    _parent, child = family(ledger, "child")
+    submit(ledger, "child", waiter="me")
+    ledger.cancel(child.id, "api")
+    left = ledger.cancel(child.id, "api", waiter="me")
+    assert (left.state, left.waiters) == (State.QUEUED, 1)
+
+
+def test_a_jobs_end_leaves_a_message_for_each_address_that_still_waits(ledger, database):
+    job = submit(ledger, waiter="me", webhook="https://ci.test/done")
+    submit(ledger, waiter="you", webhook="https://ci.test/done")
+    submit(ledger, waiter="they", webhook="https://ci.test/left")
+    ledger.cancel(job.id, "api", waiter="they")
+    ledger.succeed(ledger.claim(job.id, "w", 30), {})
+    with database.reading() as session:
+        rows = session.scalars(select(WebhookRow)).all()
+        assert [(row.job, row.url, row.attempts, row.delivered_at) for row in rows] == [
+            (job.id, "https://ci.test/done", 0, 0.0)
+        ]
 
 
 # -- readers ---------------------------------------------------------------------------------------

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from wheelyard.errors import Cancelled, Conflict, InfrastructureError, WheelyardError
 from wheelyard.jobs.database import Database
-from wheelyard.jobs.models import JobChildRow, JobRow, TransitionRow
+from wheelyard.jobs.models import JobChildRow, JobRow, TransitionRow, WaiterRow, WebhookRow
 from wheelyard.jobs.reader import JobReader
-from wheelyard.jobs.rows import ACTIVE_STATES, children_of, claimable, held, lost, read_job
-from wheelyard.jobs.states import Claim, Job, Kind, State, new_id, queue_of
+from wheelyard.jobs.rows import IN_TURN, children_of, claimable, held, is_active, job_of, lost, read_job
+from wheelyard.jobs.states import Cause, Claim, Job, Kind, Priority, State, new_id, queue_of
 
 _KEY_WAIT_SECONDS = 10.0
 _RETRY_PAUSE_SECONDS = 5.0
@@ -44,34 +44,42 @@ class Ledger(JobReader):
         title: str,
         toolchain: str,
         channel: str = "default",
-        priority: int = 0,
+        subject: str = "",
+        priority: int = Priority.INTERACTIVE,
+        client: str = "",
+        waiter: str = "",
+        webhook: str = "",
         actor: str = "api",
     ) -> tuple[Job, bool]:
-        """Queue a job, or join the active one of the same key.
+        """Queue a job, or join the active one of the same key. Idempotent for the same waiter.
 
+        :param subject: what its length depends on: the project of a wheel.
+        :param priority: smaller goes first; a job that is joined gets the smaller of both, and so do those
+            that it waits for.
+        :param client: who asks; clients of one priority take turns.
+        :param waiter: id of this request, or of the job that will wait; empty draws one.
+        :param webhook: address that is told of the job's end, if this waiter is there still.
         :returns: the job, and whether it was joined rather than made.
         :raises Conflict: a job of the same key was cancelled, and its worker has not let go of it yet.
         """
+        waiting = WaiterRow(id=waiter or new_id(), webhook=webhook, joined_at=self._clock())
         patience = time.monotonic() + _KEY_WAIT_SECONDS
         while True:
             try:
                 with self.database.transaction() as session:
-                    joined = session.scalar(
-                        update(JobRow)
-                        .where(JobRow.key == key, JobRow.state.in_(ACTIVE_STATES), ~JobRow.cancel_requested)
-                        .values(waiters=JobRow.waiters + 1)
-                        .returning(JobRow.id)
-                    )
+                    joined = self._join(session, key, waiting, priority)
                     if joined is not None:
                         return read_job(session, joined), True
+                    queue = queue_of(kind, toolchain)
                     row = JobRow(
-                        id=new_id(), kind=kind, key=key, state=State.QUEUED, queue=queue_of(kind, toolchain),
-                        toolchain=toolchain, channel=channel, title=title[:500], spec=spec, priority=priority,
-                        created_at=self._clock(),
+                        id=new_id(), kind=kind, key=key, state=State.QUEUED, queue=queue, toolchain=toolchain,
+                        channel=channel, title=title[:500], subject=subject, client=client, spec=spec,
+                        priority=priority, turn=self._turn(session, queue, client), created_at=self._clock(),
                     )  # fmt: skip
                     session.add(row)
                     session.flush()
-                    self._note(session, row.id, actor, "", State.QUEUED, 0, "submitted")
+                    session.add(_copy(waiting, row.id))
+                    self._note(session, row.id, actor, "", State.QUEUED, 0, Cause.SUBMITTED, "submitted")
                     return read_job(session, row.id), False
             except IntegrityError as error:
                 # Another process queued the same key between our look and our insert: join that one. A job
@@ -84,31 +92,88 @@ class Ledger(JobReader):
                     ) from error
                 time.sleep(0.02)
 
-    def cancel(self, job_id: str, actor: str, reason: str = "asked to") -> Job:
+    def _join(self, session: Session, key: str, waiter: WaiterRow, priority: int) -> str | None:
+        # The update comes first: it takes the row's lock, so that the last leave and a join agree.
+        joined: str | None = session.scalar(
+            update(JobRow)
+            .where(JobRow.key == key, is_active(), ~JobRow.cancel_requested)
+            .values(rung_at=JobRow.rung_at)
+            .returning(JobRow.id)
+        )
+        if joined is None:
+            return None
+        if session.get(WaiterRow, (joined, waiter.id)) is None:
+            session.add(_copy(waiter, joined))
+        self._hurry(session, joined, priority)
+        return joined
+
+    def _hurry(self, session: Session, job_id: str, priority: int) -> None:
+        """Let an active job, and all that it waits for, go no later than a priority says."""
+        hurried = [job_id]
+        while hurried:
+            session.execute(
+                update(JobRow)
+                .where(JobRow.id.in_(hurried), is_active(), JobRow.priority > priority)
+                .values(priority=priority)
+            )
+            hurried = list(session.scalars(select(JobChildRow.child).where(JobChildRow.parent.in_(hurried))))
+
+    def _turn(self, session: Session, queue: str, client: str) -> int:
+        """Place of a client's next job: after its own last one, level with the head of the queue at least.
+
+        This is start-time fair queueing (Goyal, Vin and Cheng 1996) with jobs of equal cost: a thousand jobs
+        of one client are no more ahead of another's first one than one would be.
+        """
+        queued = select(func.min(JobRow.turn)).where(
+            JobRow.queue == queue, is_active(), JobRow.state == State.QUEUED
+        )
+        head = session.scalar(queued)
+        if head is None:
+            head = session.scalar(select(func.max(JobRow.turn)).where(JobRow.queue == queue, is_active()))
+        own = session.scalar(
+            select(func.max(JobRow.turn)).where(JobRow.queue == queue, JobRow.client == client, is_active())
+        )
+        return max(head or 0, 0 if own is None else own + 1)
+
+    def cancel(self, job_id: str, actor: str, reason: str = "asked to", waiter: str = "") -> Job:
         """Leave a job; the last waiter's leave cancels it. An unclaimed job ends at once, a claimed one soon.
 
-        Asking again for the end of a job that is ending already changes nothing.
+        Asking again for the end of a job that is ending already changes nothing, nor does leaving twice.
 
+        :param waiter: who leaves; empty means the request that joined last.
         :raises NotFound: no such job.
         :raises Conflict: it ended already.
         """
         with self.database.transaction() as session:
-            if not self._leave(session, job_id, actor, reason):
+            if not self._leave(session, job_id, actor, reason, waiter):
                 job = read_job(session, job_id)
                 if job.state.ended:
                     raise Conflict(f"job {job_id} ended already", found=job.state.value)
             return read_job(session, job_id)
 
-    def _leave(self, session: Session, job_id: str, actor: str, reason: str) -> bool:
+    def _leave(self, session: Session, job_id: str, actor: str, reason: str, waiter: str = "") -> bool:
         # The update comes first: it takes the row's lock, so that what is read below still holds later.
-        left = session.scalar(
+        found = session.scalar(
             update(JobRow)
-            .where(JobRow.id == job_id, JobRow.state.in_(ACTIVE_STATES), ~JobRow.cancel_requested)
-            .values(waiters=JobRow.waiters - 1)
+            .where(JobRow.id == job_id, is_active(), ~JobRow.cancel_requested)
+            .values(rung_at=JobRow.rung_at)
             .returning(JobRow.id)
         )
-        if left is None:
+        if found is None:
             return False
+        if not waiter:
+            jobs = select(JobRow.id)
+            waiter = (
+                session.scalar(
+                    select(WaiterRow.id)
+                    .where(WaiterRow.job == job_id)
+                    # A job that waits leaves by its own end, not because somebody asks for its child's.
+                    .order_by(WaiterRow.id.in_(jobs), WaiterRow.joined_at.desc(), WaiterRow.id.desc())
+                    .limit(1)
+                )
+                or ""
+            )
+        session.execute(delete(WaiterRow).where(WaiterRow.job == job_id, WaiterRow.id == waiter))
         row = session.get_one(JobRow, job_id, populate_existing=True)
         if row.waiters > 0:
             return True
@@ -119,9 +184,20 @@ class Ledger(JobReader):
 
     def _leave_children(self, session: Session, job_id: str, actor: str) -> None:
         for child in children_of(session, job_id):
-            self._leave(session, child, actor, f"job {job_id} ended")
+            self._leave(session, child, actor, f"job {job_id} ended", waiter=job_id)
 
     # -- from a worker ---------------------------------------------------------------------------------------
+
+    def next_in_turn(self, queues: Sequence[str], limit: int = 1) -> list[Job]:
+        """Jobs of those queues that can be claimed now, in their order: priority, turns of clients, age."""
+        with self.database.reading() as session:
+            rows = session.scalars(
+                select(JobRow)
+                .where(JobRow.queue.in_(queues), claimable(self._clock()))
+                .order_by(*IN_TURN)
+                .limit(limit)
+            )
+            return [job_of(row, ()) for row in rows]
 
     def claim(self, job_id: str, owner: str, lease_seconds: float) -> Claim | None:
         """Take a job that nobody holds and whose children all ended; raises its fence.
@@ -132,7 +208,7 @@ class Ledger(JobReader):
             now = self._clock()
             fence = session.scalar(
                 update(JobRow)
-                .where(JobRow.id == job_id, claimable())
+                .where(JobRow.id == job_id, claimable(now))
                 .values(
                     owner=owner,
                     fence=JobRow.fence + 1,
@@ -144,7 +220,8 @@ class Ledger(JobReader):
             if fence is None:
                 return None
             row = session.get_one(JobRow, job_id, populate_existing=True)
-            self._note(session, job_id, owner, State(row.state), State.BUILDING, fence, "claimed")
+            before = State(row.state)
+            self._note(session, job_id, owner, before, State.BUILDING, fence, Cause.CLAIMED, "claimed")
             row.state = State.BUILDING
             session.flush()
             return Claim(job=read_job(session, job_id), owner=owner, fence=fence)
@@ -174,14 +251,16 @@ class Ledger(JobReader):
         with self.database.transaction() as session:
             row = self._row(session, claim)
             if row.state != state:
-                self._note(session, claim.id, claim.owner, State(row.state), state, claim.fence, phase)
+                self._note(
+                    session, claim.id, claim.owner, State(row.state), state, claim.fence, Cause.PHASE, phase
+                )
                 row.state = state
             row.phase = phase
 
     def park(self, claim: Claim, children: Iterable[str], spec: dict[str, Any]) -> State:
         """Let go of a job until its children have ended; it is rung again then, with the new spec.
 
-        :param children: ids of jobs that were submitted for it, one waiter each.
+        :param children: ids of jobs that were submitted for it, with its id as their waiter.
         :returns: the state after it: building, or cancelled where somebody had asked for its end.
         :raises LeaseLost: the job is another's by now.
         """
@@ -194,7 +273,10 @@ class Ledger(JobReader):
             if row.cancel_requested:
                 self._cancel_row(session, row, claim.owner, "was cancelled")
                 return State.CANCELLED
-            self._note(session, claim.id, claim.owner, State(row.state), State.BUILDING, claim.fence, "waits")
+            self._note(
+                session, claim.id, claim.owner, State(row.state), State.BUILDING, claim.fence, Cause.PARKED,
+                "waits for what it needs",
+            )  # fmt: skip
             row.state, row.spec, row.phase = State.BUILDING, spec, "waiting"
             row.owner, row.lease_until, row.rung_at = "", 0.0, 0.0
             return State.BUILDING
@@ -228,9 +310,9 @@ class Ledger(JobReader):
                 and row.attempts < max_attempts
                 and not row.cancel_requested
             ):
-                self._release(session, row, claim.owner, error.failed)
-                # What failed needs a while to come back: the relay does not ring before that.
-                row.rung_at = self._clock() + _RETRY_PAUSE_SECONDS * 2 ** (row.attempts - 1)
+                self._release(session, row, claim.owner, Cause.RETRIED, error.failed)
+                # What failed needs a while to come back.
+                row.not_before = self._clock() + _RETRY_PAUSE_SECONDS * 2 ** (row.attempts - 1)
                 return State.QUEUED
             row.error = error.to_document()
             state = State.CANCELLED if isinstance(error, Cancelled) else State.FAILED
@@ -249,13 +331,13 @@ class Ledger(JobReader):
             if row.cancel_requested:
                 self._cancel_row(session, row, claim.owner, reason)
                 return State.CANCELLED
-            self._release(session, row, claim.owner, reason)
+            self._release(session, row, claim.owner, Cause.RELEASED, reason)
             return State.QUEUED
 
     # -- from the relay and the reaper -----------------------------------------------------------------------
 
     def silent(self, quiet_seconds: float, limit: int = 200) -> list[tuple[str, str]]:
-        """Jobs that can be claimed and were not rung lately, best first; notes that they are rung now.
+        """Jobs that can be claimed and were not rung lately, in turn; notes that they are rung now.
 
         :returns: id and queue of each.
         """
@@ -263,8 +345,8 @@ class Ledger(JobReader):
             now = self._clock()
             rows = session.execute(
                 select(JobRow.id, JobRow.queue)
-                .where(claimable(), JobRow.rung_at < now - quiet_seconds)
-                .order_by(JobRow.priority.desc(), JobRow.created_at)
+                .where(claimable(now), JobRow.rung_at < now - quiet_seconds)
+                .order_by(*IN_TURN)
                 .limit(limit)
             ).all()
             if rows:
@@ -279,9 +361,7 @@ class Ledger(JobReader):
         with self.database.transaction() as session:
             rows = session.scalars(
                 select(JobRow)
-                .where(
-                    JobRow.state.in_(ACTIVE_STATES), JobRow.owner != "", JobRow.lease_until < self._clock()
-                )
+                .where(is_active(), JobRow.owner != "", JobRow.lease_until < self._clock())
                 # A worker that renews at this moment holds the row's lock: it lives, so it is passed over.
                 .with_for_update(skip_locked=True)
             ).all()
@@ -298,7 +378,7 @@ class Ledger(JobReader):
                     self._end(session, row, State.FAILED, "reaper", reason)
                     self._leave_children(session, row.id, "reaper")
                 else:
-                    self._release(session, row, "reaper", reason)
+                    self._release(session, row, "reaper", Cause.LEASE_LOST, reason)
                     # The old owner's next write must fail even before a new claim.
                     row.fence += 1
         return taken
@@ -311,8 +391,8 @@ class Ledger(JobReader):
             raise lost(claim)
         return session.get_one(JobRow, row_id, populate_existing=True)
 
-    def _release(self, session: Session, row: JobRow, actor: str, reason: str) -> None:
-        self._note(session, row.id, actor, State(row.state), State.QUEUED, row.fence, reason)
+    def _release(self, session: Session, row: JobRow, actor: str, cause: Cause, reason: str) -> None:
+        self._note(session, row.id, actor, State(row.state), State.QUEUED, row.fence, cause, reason)
         row.state, row.owner, row.lease_until, row.rung_at, row.phase = State.QUEUED, "", 0.0, 0.0, ""
 
     def _cancel_row(self, session: Session, row: JobRow, actor: str, reason: str) -> None:
@@ -321,15 +401,32 @@ class Ledger(JobReader):
         self._leave_children(session, row.id, actor)
 
     def _end(self, session: Session, row: JobRow, state: State, actor: str, reason: str) -> None:
-        self._note(session, row.id, actor, State(row.state), state, row.fence, reason)
+        self._note(session, row.id, actor, State(row.state), state, row.fence, Cause(state.value), reason)
         row.state, row.owner, row.lease_until, row.ended_at = state, "", 0.0, self._clock()
+        addresses = select(WaiterRow.webhook).where(WaiterRow.job == row.id, WaiterRow.webhook != "")
+        # In the same transaction: a job's end and the messages about it are one truth.
+        for url in sorted(set(session.scalars(addresses))):
+            session.add(WebhookRow(id=new_id(), job=row.id, url=url, due_at=row.ended_at))
         session.flush()
 
     def _note(
-        self, session: Session, job: str, actor: str, before: str, after: str, fence: int, reason: str
+        self,
+        session: Session,
+        job: str,
+        actor: str,
+        before: str,
+        after: str,
+        fence: int,
+        cause: Cause,
+        reason: str,
     ) -> None:
         session.add(
             TransitionRow(
-                job=job, at=self._clock(), actor=actor, before=before, after=after, fence=fence, reason=reason
+                job=job, at=self._clock(), actor=actor, before=before, after=after, fence=fence, cause=cause,
+                reason=reason,
             )
-        )
+        )  # fmt: skip
+
+
+def _copy(waiter: WaiterRow, job: str) -> WaiterRow:
+    return WaiterRow(job=job, id=waiter.id, webhook=waiter.webhook, joined_at=waiter.joined_at)

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, func, select, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
-_ACTIVE = text("state IN ('queued', 'building', 'publishing')")
+# The same words in indexes and in queries, without parameters: only so does SQLite use a partial index.
+ACTIVE = text("state IN ('queued', 'building', 'publishing')")
 
 
 class Base(DeclarativeBase):
     """Root of the tables."""
+
+
+class WaiterRow(Base):
+    """Who waits for a job: a request, or a job by its id. The last one that leaves cancels it."""
+
+    __tablename__ = "waiters"
+    job: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    webhook: Mapped[str] = mapped_column(Text, default="")
+    joined_at: Mapped[float] = mapped_column(Float)
 
 
 class JobRow(Base):
@@ -19,9 +30,27 @@ class JobRow(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        Index("jobs_one_active_per_key", "key", unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
-        Index("jobs_by_state", "state", "priority", "created_at"),
+        Index("jobs_one_active_per_key", "key", unique=True, sqlite_where=ACTIVE, postgresql_where=ACTIVE),
+        Index(
+            "jobs_active_by_turn",
+            "queue",
+            "priority",
+            "turn",
+            "id",
+            sqlite_where=ACTIVE,
+            postgresql_where=ACTIVE,
+        ),
+        Index(
+            "jobs_active_by_client",
+            "queue",
+            "client",
+            "turn",
+            sqlite_where=ACTIVE,
+            postgresql_where=ACTIVE,
+        ),
         Index("jobs_by_key", "key", "ended_at"),
+        Index("jobs_by_subject", "kind", "subject", "toolchain", "ended_at"),
+        Index("jobs_by_age", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -32,22 +61,29 @@ class JobRow(Base):
     toolchain: Mapped[str] = mapped_column(String(64))
     channel: Mapped[str] = mapped_column(String(64))
     title: Mapped[str] = mapped_column(String(500))
+    subject: Mapped[str] = mapped_column(String(200), default="")
+    client: Mapped[str] = mapped_column(String(200), default="")
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     phase: Mapped[str] = mapped_column(String(100), default="")
     priority: Mapped[int] = mapped_column(default=0)
+    turn: Mapped[int] = mapped_column(BigInteger, default=0)
     fence: Mapped[int] = mapped_column(default=0)
     owner: Mapped[str] = mapped_column(String(200), default="")
     lease_until: Mapped[float] = mapped_column(Float, default=0.0)
     attempts: Mapped[int] = mapped_column(default=0)
-    waiters: Mapped[int] = mapped_column(default=1)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     rung_at: Mapped[float] = mapped_column(Float, default=0.0)
+    not_before: Mapped[float] = mapped_column(Float, default=0.0)
     log: Mapped[str] = mapped_column(String(71), default="")
     created_at: Mapped[float] = mapped_column(Float)
     started_at: Mapped[float] = mapped_column(Float, default=0.0)
     ended_at: Mapped[float] = mapped_column(Float, default=0.0)
+    waiters: Mapped[int] = column_property(
+        # `id` is the column above, not the builtin.
+        select(func.count()).where(WaiterRow.job == id).correlate_except(WaiterRow).scalar_subquery()  # noqa: A003 - see above
+    )
 
 
 class JobChildRow(Base):
@@ -62,6 +98,7 @@ class TransitionRow(Base):
     """Who moved a job from one state to another, when and why."""
 
     __tablename__ = "transitions"
+    __table_args__ = (Index("transitions_by_cause", "cause"),)
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     job: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
     at: Mapped[float] = mapped_column(Float)
@@ -69,7 +106,49 @@ class TransitionRow(Base):
     before: Mapped[str] = mapped_column(String(16))
     after: Mapped[str] = mapped_column(String(16))
     fence: Mapped[int]
+    cause: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str] = mapped_column(Text)
+
+
+class WorkerRow(Base):
+    """A worker process that said lately that it lives. Times are epoch seconds, memory is in bytes."""
+
+    __tablename__ = "workers"
+    owner: Mapped[str] = mapped_column(String(200), primary_key=True)
+    host: Mapped[str] = mapped_column(String(200))
+    pid: Mapped[int]
+    version: Mapped[str] = mapped_column(String(50))
+    queues: Mapped[list[str]] = mapped_column(JSON)
+    slots: Mapped[int]
+    cores: Mapped[float] = mapped_column(Float)
+    memory: Mapped[int] = mapped_column(BigInteger)
+    draining: Mapped[bool] = mapped_column(default=False)
+    started_at: Mapped[float] = mapped_column(Float)
+    seen_at: Mapped[float] = mapped_column(Float)
+
+
+class IdempotencyRow(Base):
+    """What a request with an `Idempotency-Key` was answered with, so that its repeat is answered alike."""
+
+    __tablename__ = "idempotency_keys"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    request: Mapped[str] = mapped_column(String(64))
+    job: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    waiter: Mapped[str] = mapped_column(String(64))
+    made_at: Mapped[float] = mapped_column(Float, index=True)
+
+
+class WebhookRow(Base):
+    """A message about a job's end, delivered or due; `due_at` is 0 once nothing is left to do."""
+
+    __tablename__ = "webhooks"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    job: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    url: Mapped[str] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[float] = mapped_column(Float, index=True)
+    delivered_at: Mapped[float] = mapped_column(Float, default=0.0)
+    found: Mapped[str] = mapped_column(Text, default="")
 
 
 class WheelRow(Base):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from statistics import median
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select, tuple_
 
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.models import JobChildRow, JobRow, TransitionRow
-from wheelyard.jobs.rows import children_of, job_of, read_job
+from wheelyard.jobs.rows import children_of, is_active, job_of, read_job
 from wheelyard.jobs.states import Job, Kind, State
+
+_HISTORY = 5
 
 
 class JobReader:
@@ -60,6 +63,36 @@ class JobReader:
             )
             return None if row is None else job_of(row, children_of(session, row.id))
 
+    def ahead(self, job: Job) -> dict[tuple[Kind, str], int]:
+        """What is worked on before a job that waits in its queue: number of jobs by (kind, subject).
+
+        Its place is one more than their sum. Jobs that run count too. Empty for a job that does not wait there.
+        """
+        if job.state is not State.QUEUED:
+            return {}
+        in_turn = tuple_(JobRow.priority, JobRow.turn, JobRow.id) < tuple_(job.priority, job.turn, job.id)
+        with self.database.reading() as session:
+            rows = session.execute(
+                select(JobRow.kind, JobRow.subject, func.count())
+                .where(JobRow.queue == job.queue, is_active(), or_(JobRow.owner != "", in_turn))
+                .group_by(JobRow.kind, JobRow.subject)
+            )
+            return {(Kind(kind), subject): count for kind, subject, count in rows}
+
+    def usual_seconds(self, kind: Kind, subject: str, toolchain: str) -> float | None:
+        """Median time from claim to end of the latest successes of the like, in seconds; None without any."""
+        with self.database.reading() as session:
+            rows = session.execute(
+                select(JobRow.started_at, JobRow.ended_at)
+                .where(
+                    JobRow.kind == kind, JobRow.subject == subject, JobRow.toolchain == toolchain,
+                    JobRow.state == State.SUCCEEDED,
+                )
+                .order_by(JobRow.ended_at.desc())
+                .limit(_HISTORY)
+            ).all()  # fmt: skip
+        return median(row.ended_at - row.started_at for row in rows) if rows else None
+
     def parents(self, job_id: str) -> list[str]:
         """Ids of the jobs that wait for this one, directly or not."""
         with self.database.reading() as session:
@@ -99,6 +132,7 @@ class JobReader:
                     "from": r.before,
                     "to": r.after,
                     "fence": r.fence,
+                    "cause": r.cause,
                     "reason": r.reason,
                 }
                 for r in rows

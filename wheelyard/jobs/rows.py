@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import Boolean, ColumnElement, and_, exists, literal_column, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from wheelyard.errors import LeaseLost, NotFound
@@ -12,17 +12,33 @@ from wheelyard.jobs.models import JobChildRow, JobRow
 from wheelyard.jobs.states import ACTIVE, Claim, Job, Kind, State
 
 ACTIVE_STATES = sorted(state.value for state in ACTIVE)
+IN_TURN = (JobRow.priority, JobRow.turn, JobRow.id)
+"""The order in which jobs of one queue are worked on."""
 
 
-def claimable() -> ColumnElement[bool]:
-    """A job that nobody holds and that waits for no child; readers and the claim itself ask the same."""
+def claimable(now: float) -> ColumnElement[bool]:
+    """A job that nobody holds, that waits for no child and need not rest; the claim itself asks the same.
+
+    :param now: epoch seconds.
+    """
     child = aliased(JobRow)
     waits = exists(
         select(JobChildRow.child)
         .join(child, child.id == JobChildRow.child)
         .where(JobChildRow.parent == JobRow.id, child.state.in_(ACTIVE_STATES))
     )
-    return and_(or_(JobRow.state == State.QUEUED, JobRow.state == State.BUILDING), JobRow.owner == "", ~waits)
+    return and_(
+        is_active(),
+        or_(JobRow.state == State.QUEUED, JobRow.state == State.BUILDING),
+        JobRow.owner == "",
+        JobRow.not_before <= now,
+        ~waits,
+    )
+
+
+def is_active() -> ColumnElement[bool]:
+    """A job that did not end; in the words of the partial indexes, which SQLite needs to use them."""
+    return literal_column("jobs.state IN ('queued', 'building', 'publishing')", Boolean)
 
 
 def held(claim: Claim) -> Any:
@@ -31,7 +47,7 @@ def held(claim: Claim) -> Any:
         JobRow.id == claim.id,
         JobRow.owner == claim.owner,
         JobRow.fence == claim.fence,
-        JobRow.state.in_(ACTIVE_STATES),
+        is_active(),
     )
 
 
@@ -80,6 +96,12 @@ def job_of(row: JobRow, children: tuple[str, ...]) -> Job:
         waiters=row.waiters,
         cancel_requested=row.cancel_requested,
         log=row.log,
+        subject=row.subject,
+        client=row.client,
+        priority=row.priority,
+        turn=row.turn,
+        queue=row.queue,
+        not_before=row.not_before,
         created_at=row.created_at,
         started_at=row.started_at,
         ended_at=row.ended_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 PLANS_QUEUE = "plans"
@@ -39,6 +39,31 @@ class State(StrEnum):
         return self in ENDED
 
 
+class Cause(StrEnum):
+    """Why a job's state or holder changed; the same few words in every history and every metric."""
+
+    SUBMITTED = "submitted"
+    CLAIMED = "claimed"
+    PHASE = "phase"
+    PARKED = "parked"
+    RELEASED = "released"
+    """Handed back by a worker that stops."""
+    RETRIED = "retried"
+    """Its infrastructure failed, and a try is left."""
+    LEASE_LOST = "lease-lost"
+    """Its worker went silent."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Priority(IntEnum):
+    """Who goes first, the smaller one; within one priority clients take turns."""
+
+    INTERACTIVE = 0
+    BATCH = 10
+
+
 ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 ACTIVE = frozenset(State) - ENDED
 
@@ -68,8 +93,12 @@ class Job:
     :param key: SHA-256 over the inputs; one active job per key.
     :param spec: inputs of the work, as the kind's own document.
     :param fence: number of claims so far; a write that names an older one is refused.
-    :param waiters: requests that joined and did not leave.
-    :param times: epoch seconds; 0 where it did not happen yet.
+    :param subject: what the work's length depends on: the project of a wheel, else empty.
+    :param client: who asked first; clients of one priority take turns.
+    :param turn: place in its queue among its priority; smaller goes first.
+    :param waiters: requests and jobs that joined and did not leave.
+    :param not_before: when it may be claimed again, after its infrastructure failed.
+    :param created_at: this and the other times are epoch seconds; 0 where it did not happen yet.
     """
 
     id: str
@@ -89,6 +118,12 @@ class Job:
     waiters: int
     cancel_requested: bool
     log: str
+    subject: str
+    client: str
+    priority: int
+    turn: int
+    queue: str
+    not_before: float
     created_at: float
     started_at: float
     ended_at: float

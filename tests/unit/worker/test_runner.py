@@ -35,6 +35,20 @@ class Events:
         self.heard.append(event)
 
 
+class Clock:
+    """The real time, and what was skipped."""
+
+    def __init__(self):
+        self.skipped = 0.0
+
+    def __call__(self):
+        return time.time() + self.skipped
+
+    def rest(self):
+        """Let a minute pass."""
+        self.skipped += 60
+
+
 class World:
     """A ledger, a store in a folder, and a runner whose one handler is given."""
 
@@ -44,7 +58,8 @@ class World:
         migrate(url)
         database = Database(url)
         self.bell = Bell()
-        self.ledger = Ledger(database)
+        self.clock = Clock()
+        self.ledger = Ledger(database, self.clock)
         catalogue = Catalogue(database)
         self.services = Services(
             settings=self.settings, ledger=self.ledger, catalogue=catalogue,
@@ -118,6 +133,7 @@ def test_a_failure_of_the_infrastructure_is_tried_again_a_few_times(world):
     runner = world.runner(handler)
     runner.run(job)
     assert world.ledger.get(job).state is State.QUEUED
+    world.clock.rest()
     runner.run(job)
     assert world.ledger.get(job).state is State.FAILED
 
@@ -130,6 +146,7 @@ def test_a_defect_of_ours_ends_the_job_and_not_the_worker(world):
 
     runner = world.runner(handler)
     runner.run(job)
+    world.clock.rest()
     runner.run(job)
     assert world.ledger.get(job).state is State.FAILED
 

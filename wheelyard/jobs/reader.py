@@ -66,7 +66,7 @@ class JobReader:
     def ahead(self, job: Job) -> dict[tuple[Kind, str], int]:
         """What is worked on before a job that waits in its queue: number of jobs by (kind, subject).
 
-        Its place is one more than their sum. Jobs that run count too. Empty for a job that does not wait there.
+        Its place is one more than their sum; jobs that run count too. Empty for one that does not wait there.
         """
         if job.state is not State.QUEUED:
             return {}

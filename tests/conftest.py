@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import socket
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 from pydantic import SecretStr
 
 from wheelyard.errors import StoreUnavailable
+from wheelyard.jobs.database import Database
+from wheelyard.jobs.migrate import migrate
 from wheelyard.settings import Settings
 from wheelyard.stack.processes import Identity, end, spawn
 from wheelyard.stack.program import Program
@@ -128,6 +134,91 @@ def redis_url(tmp_path_factory) -> Iterator[str]:
     program = redis_program(folder / "redis", folder / "run", ports, password)
     with running(program, ports.redis, folder):
         yield redis_address(ports, password)
+
+
+def postgres_programs() -> Path | None:
+    """Folder of `initdb` and `pg_ctl`; Debian keeps them off the PATH."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return folders[-1].parent if folders else None
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A real PostgreSQL on a Unix socket of its own; its address without a database's name."""
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    pytest.importorskip("psycopg")
+    # It refuses to run as root; its socket's path must stay short.
+    account: dict[str, Any] = (
+        {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    )
+    with tempfile.TemporaryDirectory(prefix="wy-pg-") as name:
+        folder = Path(name)
+        if account:
+            shutil.chown(folder, "postgres", "postgres")
+
+        def run(*argv: str) -> None:
+            subprocess.run(
+                argv,
+                check=True,
+                timeout=60,
+                cwd=folder,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                **account,
+            )
+
+        run(str(programs / "initdb"), "-D", f"{folder}/data", "-A", "trust", "-U", "wheelyard", "--no-sync")
+        options = (
+            f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=300"
+        )
+        run(
+            str(programs / "pg_ctl"),
+            "-D",
+            f"{folder}/data",
+            "-l",
+            f"{folder}/log",
+            "-w",
+            "-o",
+            options,
+            "start",
+        )
+        try:
+            yield f"postgresql+psycopg://wheelyard@/{{database}}?host={folder}"
+        finally:
+            run(str(programs / "pg_ctl"), "-D", f"{folder}/data", "-m", "immediate", "stop")
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server):
+    """A PostgreSQL server whose database `migrated` has the tables, to be copied."""
+    _create_database(postgres_server, "migrated", "template1")
+    migrate(postgres_server.format(database="migrated"))
+    return postgres_server
+
+
+def _create_database(server: str, name: str, template: str) -> None:
+    admin = Database(server.format(database="postgres"))
+    with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    admin.close()
+
+
+@pytest.fixture
+def postgres_database(migrated_postgres) -> Callable[[], str]:
+    """Makes a database with the tables of this version on the real PostgreSQL; gives its address."""
+
+    def make() -> str:
+        name = f"t_{os.urandom(6).hex()}"
+        _create_database(migrated_postgres, name, "migrated")
+        address: str = migrated_postgres.format(database=name)
+        return address
+
+    return make
 
 
 @pytest.fixture

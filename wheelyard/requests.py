@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from wheelyard.catalogue import Catalogue
 from wheelyard.digests import key_of
 from wheelyard.doorbell import Doorbell
 from wheelyard.errors import QueueUnavailable
-from wheelyard.jobs.ledger import Ledger
+from wheelyard.jobs.ledger import Beside, Ledger
 from wheelyard.jobs.states import Job, Kind, Priority, queue_of
+from wheelyard.limits import NOTHING_ASKED, AskedLimits
+from wheelyard.tracing import current_span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,16 +24,24 @@ class BuildRequest:
     :param toolchain: its name.
     :param channel: where the wheels are published.
     :param refresh: whether an earlier lock of the same request is passed over.
+    :param limits: of each of its builds; no part of what makes two requests equal.
     """
 
     requirements: tuple[str, ...]
     toolchain: str
     channel: str = "default"
     refresh: bool = False
+    limits: AskedLimits = NOTHING_ASKED
 
     def to_document(self) -> dict[str, Any]:
         """The request as JSON-serialisable fields."""
-        return {**asdict(self), "requirements": list(self.requirements)}
+        return {
+            "requirements": list(self.requirements),
+            "toolchain": self.toolchain,
+            "channel": self.channel,
+            "refresh": self.refresh,
+            "limits": self.limits.to_document(),
+        }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> BuildRequest:
@@ -41,6 +51,7 @@ class BuildRequest:
             toolchain=document["toolchain"],
             channel=document["channel"],
             refresh=document["refresh"],
+            limits=AskedLimits.model_validate(document.get("limits", {})),
         )
 
 
@@ -104,6 +115,7 @@ class Caller:
     :param waiter: id of this request, or of the job that waits; empty draws one.
     :param webhook: address that is told of the end; empty means none.
     :param actor: who stands in the job's history.
+    :param beside: writes more in the transaction that accepts the job; see `Ledger.submit`.
     """
 
     client: str = ""
@@ -111,6 +123,7 @@ class Caller:
     waiter: str = ""
     webhook: str = ""
     actor: str = "api"
+    beside: Beside | None = None
 
     @classmethod
     def of_job(cls, job: Job, actor: str) -> Caller:
@@ -198,7 +211,7 @@ class Requests:
         caller: Caller,
     ) -> Submission:
         image = self._catalogue.toolchain_image(build.toolchain) or build.toolchain
-        key = key_of({"kind": kind.value, "request": _without_refresh(document), "toolchain_image": image})
+        key = key_of({"kind": kind.value, "request": _identity(document), "toolchain_image": image})
         if not build.refresh:
             done = self._ledger.last_success(key, now - self._max_age)
             if done is not None:
@@ -233,16 +246,21 @@ class Requests:
             waiter=caller.waiter,
             webhook=caller.webhook,
             actor=caller.actor,
+            trace=current_span().traceparent,
+            beside=caller.beside,
         )
         if not joined:
             self.ring(job)
         return Submission(job=job, cached=False, joined=joined)
 
 
-def _without_refresh(document: dict[str, Any]) -> dict[str, Any]:
-    """What makes two requests equal: a refreshed answer is the newest one for everybody who asks later."""
+def _identity(document: dict[str, Any]) -> dict[str, Any]:
+    """What makes two requests equal: a refreshed answer is the newest one for everybody who asks later.
+
+    Limits change no byte of what is made; the ones of who asked first hold.
+    """
     return {
-        name: _without_refresh(value) if name == "build" else value
+        name: _identity(value) if name == "build" else value
         for name, value in document.items()
-        if name != "refresh"
+        if name not in ("refresh", "limits")
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wheelyard.errors import InputError
@@ -56,12 +56,29 @@ class Settings(BaseSettings):
     index_url: str = Field("", description="Upstream package index; empty means pip's configured one.")
 
     engine: Literal["auto", "podman", "docker"] = Field("auto", description="Container engine.")
-    compile_slots: int = Field(1, ge=1, description="Compiles that one worker runs at the same time.")
-    compile_jobs: int = Field(0, ge=0, description="Parallel jobs inside one compile; 0 means all cores.")
+    compile_slots: int = Field(
+        0, ge=0, description="Compiles that one worker runs at the same time; 0 means as many as fit."
+    )
+    compile_jobs: int = Field(
+        0, ge=0, description="Parallel jobs inside one compile; 0 means its share of the worker's cores."
+    )
+    worker_cores: float = Field(
+        0, ge=0, description="Cores that a worker may use; 0 means what the machine or its cgroup has."
+    )
+    worker_memory: int = Field(
+        0, ge=0, description="Bytes that a worker's builds may use together; 0 means most of what there is."
+    )
     build_memory: int = Field(8 << 30, ge=1 << 28, description="Memory of one build container, in bytes.")
     build_disk: int = Field(12 << 30, ge=1 << 28, description="Size of a build container's tmpfs, in bytes.")
     build_pids: int = Field(4096, ge=64, description="Processes that one build container may have.")
     build_timeout: int = Field(7200, ge=1, description="Time that one compile may take, in seconds.")
+    max_build_memory: int = Field(
+        64 << 30, ge=0, description="Most memory that a request may ask for, in bytes."
+    )
+    max_build_disk: int = Field(64 << 30, ge=0, description="Most disk that a request may ask for, in bytes.")
+    max_build_timeout: int = Field(
+        86400, ge=0, description="Longest compile that a request may ask for, in seconds."
+    )
     resolve_timeout: int = Field(900, ge=1, description="Time that one resolver step may take, in seconds.")
     max_wheel_bytes: int = Field(1 << 30, ge=1, description="Largest wheel that is accepted, in bytes.")
     max_upload_bytes: int = Field(2 << 30, ge=1, description="Largest upload that is taken, in bytes.")
@@ -69,8 +86,48 @@ class Settings(BaseSettings):
     resolve_max_age: int = Field(3600, ge=0, description="Seconds for which a lock answers an equal request.")
 
     lease_seconds: float = Field(30.0, gt=0, description="Time after which a silent worker loses its job.")
+    drain_seconds: float = Field(
+        10.0,
+        ge=0,
+        description="Time that running jobs have when a worker is told to stop; then they go back.",
+    )
     relay_seconds: float = Field(2.0, gt=0, description="Pause between two rounds of the relay.")
     max_attempts: int = Field(3, ge=1, description="Tries of a job whose infrastructure failed.")
+
+    idempotency_seconds: int = Field(
+        86400,
+        ge=60,
+        description="Seconds for which a repeat with the same Idempotency-Key is answered alike.",
+    )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Signs webhooks: whsec_ and base64; empty means that none are taken."
+    )
+    webhook_hosts: str = Field(
+        "", description="Patterns of hosts that webhooks may go to, with commas; empty means public ones."
+    )
+    webhook_attempts: int = Field(10, ge=1, le=20, description="Tries of one webhook, over about a day.")
+    webhook_pause_seconds: float = Field(
+        8.0,
+        gt=0,
+        description="Pause after a webhook's first failed try; each further one is three times as long.",
+    )
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_a_signing_key(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            from wheelyard.webhooks import signing_key
+
+            try:
+                signing_key(value.get_secret_value())
+            except InputError as error:
+                raise ValueError(f"{error.expected}; {error.do}") from error
+        return value
+
+    @property
+    def webhook_host_patterns(self) -> tuple[str, ...]:
+        """The patterns of `webhook_hosts`, one by one."""
+        return tuple(pattern.strip() for pattern in self.webhook_hosts.split(",") if pattern.strip())
 
     @property
     def effective_database_url(self) -> str:

@@ -20,6 +20,7 @@ from wheelyard.jobs.states import Cause, Claim, Job, Kind, Priority, State, new_
 _KEY_WAIT_SECONDS = 10.0
 _RETRY_PAUSE_SECONDS = 5.0
 Publish = Callable[[Session], None]
+Beside = Callable[[Session, Job, bool], None]
 
 
 class Ledger(JobReader):
@@ -50,6 +51,8 @@ class Ledger(JobReader):
         waiter: str = "",
         webhook: str = "",
         actor: str = "api",
+        trace: str = "",
+        beside: Beside | None = None,
     ) -> tuple[Job, bool]:
         """Queue a job, or join the active one of the same key. Idempotent for the same waiter.
 
@@ -59,28 +62,38 @@ class Ledger(JobReader):
         :param client: who asks; clients of one priority take turns.
         :param waiter: id of this request, or of the job that will wait; empty draws one.
         :param webhook: address that is told of the job's end, if this waiter is there still.
+        :param trace: W3C traceparent of what asks; empty means that it is not traced.
+        :param beside: writes more in the same transaction, given the job and whether it was joined; what it
+            raises takes all of it back.
         :returns: the job, and whether it was joined rather than made.
         :raises Conflict: a job of the same key was cancelled, and its worker has not let go of it yet.
         """
-        waiting = WaiterRow(id=waiter or new_id(), webhook=webhook, joined_at=self._clock())
+        waiting = WaiterRow(id=waiter or new_id(), webhook=webhook, trace=trace, joined_at=self._clock())
         patience = time.monotonic() + _KEY_WAIT_SECONDS
         while True:
             try:
                 with self.database.transaction() as session:
                     joined = self._join(session, key, waiting, priority)
                     if joined is not None:
-                        return read_job(session, joined), True
+                        job = read_job(session, joined)
+                        if beside is not None:
+                            beside(session, job, True)
+                        return job, True
                     queue = queue_of(kind, toolchain)
                     row = JobRow(
                         id=new_id(), kind=kind, key=key, state=State.QUEUED, queue=queue, toolchain=toolchain,
-                        channel=channel, title=title[:500], subject=subject, client=client, spec=spec,
-                        priority=priority, turn=self._turn(session, queue, client), created_at=self._clock(),
+                        channel=channel, title=title[:500], subject=subject, client=client, trace=trace,
+                        spec=spec, priority=priority, turn=self._turn(session, queue, client),
+                        created_at=self._clock(),
                     )  # fmt: skip
                     session.add(row)
                     session.flush()
                     session.add(_copy(waiting, row.id))
                     self._note(session, row.id, actor, "", State.QUEUED, 0, Cause.SUBMITTED, "submitted")
-                    return read_job(session, row.id), False
+                    job = read_job(session, row.id)
+                    if beside is not None:
+                        beside(session, job, False)
+                    return job, False
             except IntegrityError as error:
                 # Another process queued the same key between our look and our insert: join that one. A job
                 # that is being cancelled holds the key for a moment longer; wait for its end, not for ever.
@@ -429,4 +442,6 @@ class Ledger(JobReader):
 
 
 def _copy(waiter: WaiterRow, job: str) -> WaiterRow:
-    return WaiterRow(job=job, id=waiter.id, webhook=waiter.webhook, joined_at=waiter.joined_at)
+    return WaiterRow(
+        job=job, id=waiter.id, webhook=waiter.webhook, trace=waiter.trace, joined_at=waiter.joined_at
+    )

@@ -22,6 +22,7 @@ class WaiterRow(Base):
     job: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     webhook: Mapped[str] = mapped_column(Text, default="")
+    trace: Mapped[str] = mapped_column(String(55), default="")
     joined_at: Mapped[float] = mapped_column(Float)
 
 
@@ -63,6 +64,7 @@ class JobRow(Base):
     title: Mapped[str] = mapped_column(String(500))
     subject: Mapped[str] = mapped_column(String(200), default="")
     client: Mapped[str] = mapped_column(String(200), default="")
+    trace: Mapped[str] = mapped_column(String(55), default="")
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
@@ -132,9 +134,10 @@ class IdempotencyRow(Base):
 
     __tablename__ = "idempotency_keys"
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
-    request: Mapped[str] = mapped_column(String(64))
+    request: Mapped[dict[str, str]] = mapped_column(JSON)
     job: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
     waiter: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[str] = mapped_column(String(16))
     made_at: Mapped[float] = mapped_column(Float, index=True)
 
 

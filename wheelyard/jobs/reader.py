@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, or_, select, true, tuple_
 
 from wheelyard.jobs.database import Database
-from wheelyard.jobs.models import JobChildRow, JobRow, TransitionRow
-from wheelyard.jobs.rows import children_of, is_active, job_of, read_job
+from wheelyard.jobs.models import JobChildRow, JobRow, TransitionRow, WaiterRow, WorkerRow
+from wheelyard.jobs.rows import IN_TURN, children_of, is_active, job_of, read_job
 from wheelyard.jobs.states import Job, Kind, State
 
 _HISTORY = 5
+_LONG_HISTORY = 100
+_WORKER_SILENCE_SECONDS = 30.0
 
 
 class JobReader:
@@ -63,33 +65,74 @@ class JobReader:
             )
             return None if row is None else job_of(row, children_of(session, row.id))
 
-    def ahead(self, job: Job) -> dict[tuple[Kind, str], int]:
+    def ahead(self, job: Job, limit: int | None = None) -> dict[tuple[Kind, str], int]:
         """What is worked on before a job that waits in its queue: number of jobs by (kind, subject).
 
-        Its place is one more than their sum; jobs that run count too. Empty for one that does not wait there.
+        Its place is one more than their sum; jobs that run count too, and those that only wait for others
+        do not. Empty for one that does not wait there.
+
+        :param limit: jobs that are counted at the most, so that a long queue costs no more than a short one.
         """
         if job.state is not State.QUEUED:
             return {}
-        in_turn = tuple_(JobRow.priority, JobRow.turn, JobRow.id) < tuple_(job.priority, job.turn, job.id)
+        before = (
+            select(JobRow.kind, JobRow.subject)
+            .where(JobRow.queue == job.queue, is_active(), _goes_before(job))
+            .limit(limit)
+            .subquery()
+        )
         with self.database.reading() as session:
             rows = session.execute(
-                select(JobRow.kind, JobRow.subject, func.count())
-                .where(JobRow.queue == job.queue, is_active(), or_(JobRow.owner != "", in_turn))
-                .group_by(JobRow.kind, JobRow.subject)
+                select(before.c.kind, before.c.subject, func.count()).group_by(
+                    before.c.kind, before.c.subject
+                )
             )
             return {(Kind(kind), subject): count for kind, subject, count in rows}
 
-    def usual_seconds(self, kind: Kind, subject: str, toolchain: str) -> float | None:
-        """Median time from claim to end of the latest successes of the like, in seconds; None without any."""
+    def places(self, queue: str, ids: Iterable[str]) -> dict[str, int]:
+        """Places of queued jobs of one queue, all at once: 1 is next where nothing runs; see `ahead`."""
+        standing = (
+            select(
+                JobRow.id,
+                func.row_number().over(order_by=(JobRow.owner == "", *IN_TURN)).label("place"),
+            )
+            .where(JobRow.queue == queue, is_active(), or_(JobRow.owner != "", JobRow.state == State.QUEUED))
+            .subquery()
+        )
+        with self.database.reading() as session:
+            rows = session.execute(
+                select(standing.c.id, standing.c.place).where(standing.c.id.in_(list(ids)))
+            )
+            return {job_id: int(place) for job_id, place in rows}
+
+    def live_slots(self, queue: str, now: float) -> int:
+        """How many jobs of a queue can run at once: slots of the workers that serve it and said so lately.
+
+        :param now: epoch seconds.
+        """
+        with self.database.reading() as session:
+            rows = session.execute(
+                select(WorkerRow.queues, WorkerRow.slots).where(
+                    WorkerRow.seen_at >= now - _WORKER_SILENCE_SECONDS, ~WorkerRow.draining
+                )
+            )
+            return sum(row.slots for row in rows if queue in row.queues)
+
+    def usual_seconds(self, kind: Kind, subject: str | None, toolchain: str) -> float | None:
+        """Median time from claim to end of the latest successes of the like, in seconds; None without any.
+
+        :param subject: None takes those of every subject.
+        """
+        like = JobRow.subject == subject if subject is not None else true()
         with self.database.reading() as session:
             rows = session.execute(
                 select(JobRow.started_at, JobRow.ended_at)
                 .where(
-                    JobRow.kind == kind, JobRow.subject == subject, JobRow.toolchain == toolchain,
+                    JobRow.kind == kind, like, JobRow.toolchain == toolchain,
                     JobRow.state == State.SUCCEEDED,
                 )
                 .order_by(JobRow.ended_at.desc())
-                .limit(_HISTORY)
+                .limit(_HISTORY if subject is not None else _LONG_HISTORY)
             ).all()  # fmt: skip
         return median(row.ended_at - row.started_at for row in rows) if rows else None
 
@@ -108,6 +151,17 @@ class JobReader:
                 ]
                 found += fresh
             return found
+
+    def joined_traces(self, job_id: str) -> list[str]:
+        """W3C traceparents of those who wait for a job, but for the one that it goes on itself."""
+        with self.database.reading() as session:
+            rows = session.scalars(
+                select(WaiterRow.trace)
+                .join(JobRow, JobRow.id == WaiterRow.job)
+                .where(WaiterRow.job == job_id, WaiterRow.trace.not_in(("", JobRow.trace)))
+                .distinct()
+            )
+            return sorted(rows)
 
     def counts(self) -> dict[tuple[str, str, str], int]:
         """Number of jobs by (kind, state, queue)."""
@@ -137,3 +191,8 @@ class JobReader:
                 }
                 for r in rows
             ]
+
+
+def _goes_before(job: Job) -> ColumnElement[bool]:
+    in_turn = tuple_(*IN_TURN) < tuple_(job.priority, job.turn, job.id)
+    return or_(JobRow.owner != "", and_(JobRow.state == State.QUEUED, in_turn))

@@ -20,6 +20,7 @@ def upgrade() -> None:
         batch.drop_column("waiters")
         batch.add_column(sa.Column("subject", sa.String(200), nullable=False, server_default=""))
         batch.add_column(sa.Column("client", sa.String(200), nullable=False, server_default=""))
+        batch.add_column(sa.Column("trace", sa.String(55), nullable=False, server_default=""))
         batch.add_column(sa.Column("turn", sa.BigInteger(), nullable=False, server_default="0"))
         batch.add_column(sa.Column("not_before", sa.Float(), nullable=False, server_default="0"))
     op.create_index(
@@ -49,6 +50,7 @@ def _tables() -> None:
         sa.Column("job", sa.String(32), sa.ForeignKey("jobs.id"), primary_key=True),
         sa.Column("id", sa.String(64), primary_key=True),
         sa.Column("webhook", sa.Text(), nullable=False),
+        sa.Column("trace", sa.String(55), nullable=False, server_default=""),
         sa.Column("joined_at", sa.Float(), nullable=False),
     )
     op.create_table(
@@ -68,9 +70,10 @@ def _tables() -> None:
     op.create_table(
         "idempotency_keys",
         sa.Column("key", sa.String(64), primary_key=True),
-        sa.Column("request", sa.String(64), nullable=False),
+        sa.Column("request", sa.JSON(), nullable=False),
         sa.Column("job", sa.String(32), sa.ForeignKey("jobs.id"), nullable=False),
         sa.Column("waiter", sa.String(64), nullable=False),
+        sa.Column("outcome", sa.String(16), nullable=False),
         sa.Column("made_at", sa.Float(), nullable=False),
     )
     op.create_index("ix_idempotency_keys_made_at", "idempotency_keys", ["made_at"])

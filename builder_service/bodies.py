@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -21,7 +21,32 @@ VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]
 LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$")]
 
 
-class BuildBody(BaseModel):
+class AskBody(BaseModel):
+    """What every request may say beside what it asks for; no part of the work, nor of its key."""
+
+    priority: Literal["interactive", "batch"] = Field(
+        "interactive",
+        description="Interactive work goes before batch work; a joined job takes the sooner one.",
+    )
+    client: str = Field(
+        "",
+        max_length=200,
+        description="Who asks, such as user@host: clients take turns. Empty means the sender's address.",
+    )
+    webhook: str = Field(
+        "",
+        max_length=2000,
+        description="Address that is told of the job's end, as Standard Webhooks says.",
+    )
+
+
+class ToolchainBody(AskBody):
+    """The making of a toolchain; it needs to say nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class BuildBody(AskBody):
     """Wheels of a set of requirements and of all that they need."""
 
     model_config = ConfigDict(
@@ -33,6 +58,8 @@ class BuildBody(BaseModel):
                     "requirements": ["opencv-python-headless>=4", "numpy>=2"],
                     "toolchain": "debian12-cp311",
                     "channel": "default",
+                    "priority": "batch",
+                    "client": "nightly@ci",
                 },
             ]
         },

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from types import MappingProxyType
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from builder_service.problems import Problem, problem_of
 from wheelyard.catalogue import WheelFile
 from wheelyard.errors import from_document
-from wheelyard.jobs.states import Job, Kind, State
+from wheelyard.jobs.deliveries import Delivery
+from wheelyard.jobs.queue_place import QueuePlace
+from wheelyard.jobs.states import Job, Kind, Priority, State
 from wheelyard.toolchains import Toolchain
 
 _PLACES = {Kind.BUILD: "builds", Kind.IMAGE: "images"}
+_NO_PLACES: Mapping[str, QueuePlace] = MappingProxyType({})
 _ID = "019abf2e5f7c7c3e8f0e5a1d2c3b4a59"
 
 
@@ -25,6 +31,17 @@ class Links(BaseModel):
     log: str
 
 
+class QueueDocument(BaseModel):
+    """Where an active job stands in its queue; each field is null where nobody knows."""
+
+    place: int | None = Field(description="1 for the next one; 0 for one that does not wait for its turn.")
+    ahead: int | None = Field(description="Jobs that run or go before it.")
+    wait_seconds: float | None = Field(
+        description="Estimate until its turn; of a job that waits for others, until the slowest one's end."
+    )
+    usual_seconds: float | None = Field(description="What the like of it took, from claim to end.")
+
+
 class ChildDocument(BaseModel):
     """A job that another one waits for."""
 
@@ -33,6 +50,7 @@ class ChildDocument(BaseModel):
     title: str
     state: State
     phase: str
+    queue: QueueDocument | None = Field(description="Null once it ended, or where it was not looked at.")
     links: Links
 
 
@@ -45,6 +63,7 @@ class TransitionDocument(BaseModel):
     before: str = Field(alias="from")
     after: str = Field(alias="to")
     fence: int
+    cause: str = Field(description="Why, in one of a few words: submitted, claimed, retried, lease-lost …")
     reason: str
 
 
@@ -62,6 +81,9 @@ class JobDocument(BaseModel):
                     "title": "numpy",
                     "toolchain": "debian12-cp311",
                     "channel": "default",
+                    "client": "ada@workstation",
+                    "priority": "interactive",
+                    "queue": {"place": 0, "ahead": 0, "wait_seconds": 240.0, "usual_seconds": 300.0},
                     "waiters": 2,
                     "attempts": 0,
                     "cancel_requested": False,
@@ -89,7 +111,10 @@ class JobDocument(BaseModel):
     title: str
     toolchain: str
     channel: str
-    waiters: int = Field(description="Requests that joined and did not leave.")
+    client: str = Field(description="Who asked first.")
+    priority: Literal["interactive", "batch"]
+    queue: QueueDocument | None = Field(description="Where it stands; null once it ended.")
+    waiters: int = Field(description="Requests and jobs that joined and did not leave.")
     attempts: int = Field(description="Tries that ended badly.")
     cancel_requested: bool
     created_at: float
@@ -107,6 +132,28 @@ class SubmissionDocument(JobDocument):
 
     cached: bool = Field(description="It had succeeded before; nothing was queued.")
     joined: bool = Field(description="It was active already; this request waits with others.")
+    waiter: str = Field(
+        description="This request's own id: `DELETE …?waiter=ID` leaves the job for it and for nobody else. "
+        "Empty where there is nothing to wait for."
+    )
+
+
+class DeliveryDocument(BaseModel):
+    """One webhook of a job, and what became of it. Times are epoch seconds."""
+
+    id: str = Field(description="The `webhook-id` of all its tries.")
+    address: str = Field(description="Scheme and host; the rest may be a secret.")
+    outcome: Literal["due", "delivered", "given-up"]
+    attempts: int
+    next_at: float = Field(description="Of the next try; 0 where none will be.")
+    delivered_at: float
+    found: str = Field(description="What the last try came to.")
+
+
+class DeliveryList(BaseModel):
+    """A job's webhooks; there are none before it ended."""
+
+    webhooks: list[DeliveryDocument]
 
 
 class JobList(BaseModel):
@@ -179,12 +226,16 @@ def place_of(job: Job) -> str:
 
 
 def job_fields(
-    job: Job, children: Iterable[Job] = (), transitions: Sequence[dict[str, Any]] | None = None
+    job: Job,
+    children: Iterable[Job] = (),
+    transitions: Sequence[dict[str, Any]] | None = None,
+    places: Mapping[str, QueuePlace] = _NO_PLACES,
 ) -> dict[str, Any]:
     """The fields of a `JobDocument`.
 
     :param children: the jobs that it waits for.
     :param transitions: as the ledger gives them; None leaves them out.
+    :param places: where it and they stand, by id.
     """
     return {
         "id": job.id,
@@ -194,6 +245,9 @@ def job_fields(
         "title": job.title,
         "toolchain": job.toolchain,
         "channel": job.channel,
+        "client": job.client,
+        "priority": "batch" if job.priority >= Priority.BATCH else "interactive",
+        "queue": _queue(places.get(job.id)),
         "waiters": job.waiters,
         "attempts": job.attempts,
         "cancel_requested": job.cancel_requested,
@@ -207,6 +261,7 @@ def job_fields(
                 title=child.title,
                 state=child.state,
                 phase=child.phase,
+                queue=_queue(places.get(child.id)),
                 links=_links(child),
             )
             for child in children
@@ -260,6 +315,24 @@ def toolchain_document(
         definition=toolchain.model_dump(mode="json"),
         record=record,
     )
+
+
+def delivery_document(delivery: Delivery) -> DeliveryDocument:
+    """A webhook as a document. Everybody may read it, so it shows no more of the address than its host."""
+    parts = urlsplit(delivery.url)
+    return DeliveryDocument(
+        id=delivery.id,
+        address=f"{parts.scheme}://{parts.netloc}/…",
+        outcome=delivery.outcome,
+        attempts=delivery.attempts,
+        next_at=delivery.due_at,
+        delivered_at=delivery.delivered_at,
+        found=delivery.found,
+    )
+
+
+def _queue(place: QueuePlace | None) -> QueueDocument | None:
+    return None if place is None else QueueDocument(**asdict(place))
 
 
 def _links(job: Job) -> Links:

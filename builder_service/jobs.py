@@ -13,13 +13,13 @@ from fastapi import APIRouter, Depends, Header, Path, Query
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from builder_service.documents import JobDocument, JobList, job_fields
+from builder_service.documents import DeliveryList, JobDocument, JobList, delivery_document, job_fields
 from builder_service.live import entry_id, final_event, follow_job
 from builder_service.logs import log_of
 from builder_service.problems import responses
 from builder_service.services import Opened, Services
 from builder_service.tokens import require_token
-from wheelyard.errors import NotFound, QueueUnavailable
+from wheelyard.errors import Conflict, NotFound, QueueUnavailable
 from wheelyard.jobs.states import Job, Kind, State
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -33,6 +33,13 @@ JobId = Annotated[
 ]
 After = Annotated[
     str, Query(max_length=64, description="Id of the last event that was seen, as `Last-Event-ID`.")
+]
+Waiter = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="The request that leaves, as its answer named it; without one, the latest that joined.",
+    ),
 ]
 LastEventId = Annotated[str, Header(max_length=64, description="Sent by a listener that connects again.")]
 
@@ -52,7 +59,8 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
         services: Opened, limit: Annotated[int, Query(ge=1, le=500, description="Number of jobs.")] = 50
     ) -> JobList:
         jobs = services.ledger.latest(limit, kind)
-        return JobList(jobs=[JobDocument(**job_fields(job)) for job in jobs])
+        places = services.places.of_all(jobs)
+        return JobList(jobs=[JobDocument(**job_fields(job, places=places)) for job in jobs])
 
     @router.get("/{job_id}", operation_id=f"get_{noun}", summary=f"One {noun}", responses=responses(404, 422))
     def one(
@@ -62,7 +70,8 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
     ) -> JobDocument:
         children = services.ledger.get_many(job.children) if job.children else []
         moves = services.ledger.transitions(job.id) if transitions else None
-        return JobDocument(**job_fields(job, children, moves))
+        places = services.places.family(job, children)
+        return JobDocument(**job_fields(job, children, moves, places))
 
     @router.get(
         "/{job_id}/events",
@@ -96,6 +105,16 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
         pieces = log_of(services, job)
         return StreamingResponse(_begun(pieces), media_type="text/plain; charset=utf-8")
 
+    @router.get(
+        "/{job_id}/webhooks",
+        operation_id=f"list_{noun}_webhooks",
+        summary=f"Who was told of the end of one {noun}",
+        responses=responses(404, 422),
+    )
+    def webhooks(services: Opened, job: Annotated[Job, Depends(wanted)]) -> DeliveryList:
+        found = services.deliveries.of_job(job.id)
+        return DeliveryList(webhooks=[delivery_document(delivery) for delivery in found])
+
     @router.delete(
         "/{job_id}",
         operation_id=f"cancel_{noun}",
@@ -103,8 +122,9 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
         dependencies=[Depends(require_token)],
         responses=responses(401, 404, 409, 422),
     )
-    def cancel(services: Opened, job: Annotated[Job, Depends(wanted)]) -> JobDocument:
-        left = services.ledger.cancel(job.id, "api")
+    def cancel(services: Opened, job: Annotated[Job, Depends(wanted)], waiter: Waiter = None) -> JobDocument:
+        """With a waiter it is that request that leaves, and to leave twice is the same as once."""
+        left = _leave(services, job, waiter)
         children = services.ledger.get_many(left.children)
         _tell_ended(services, [left, *children])
         return JobDocument(**job_fields(left, children))
@@ -124,6 +144,23 @@ def _finder(kind: Kind | None) -> Callable[[JobId, Opened], Job]:
         return job
 
     return wanted
+
+
+def _leave(services: Services, job: Job, waiter: str | None) -> Job:
+    if waiter and services.ledger.get_many([waiter]):
+        raise Conflict(
+            "a job that waits for another leaves it by its own end",
+            expected="the waiter that a request's answer named",
+            found=f"the id of job {waiter}",
+            do=f"cancel that one: DELETE /v1/jobs/{waiter}",
+        )
+    try:
+        return services.ledger.cancel(job.id, "api", waiter=waiter or "")
+    except Conflict:
+        if not waiter or services.ledger.waits(job.id, waiter):
+            raise
+        # It left before, and the job ended since; whoever lost our answer may ask again.
+        return services.ledger.get(job.id)
 
 
 def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -40,7 +40,7 @@ class Metrics:
         )
         self.submissions = Counter(
             "wheelyard_submissions_total",
-            "Requests for jobs by kind and outcome: hit (made before), joined, queued",
+            "Requests for jobs by kind and outcome: hit (made before), joined, queued, repeated (same key)",
             ("kind", "outcome"),
             registry=self.registry,
         )

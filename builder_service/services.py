@@ -12,7 +12,10 @@ from wheelyard.doorbell import CeleryDoorbell, Doorbell
 from wheelyard.errors import InputError
 from wheelyard.events import EventListener, EventStream, RedisEventListener, RedisEventStream
 from wheelyard.jobs.database import Database
+from wheelyard.jobs.deliveries import Deliveries
+from wheelyard.jobs.idempotency import IdempotencyKeys
 from wheelyard.jobs.ledger import Ledger
+from wheelyard.jobs.queue_place import QueuePlaces
 from wheelyard.requests import Requests
 from wheelyard.settings import Settings
 from wheelyard.store.contract import Store
@@ -23,6 +26,9 @@ from wheelyard.store.open import open_store
 class Services:
     """The front door's parts. Each is safe to share between threads.
 
+    :param keys: what requests with an `Idempotency-Key` were answered with.
+    :param deliveries: the webhooks.
+    :param places: where jobs stand in their queues.
     :param events: the live events, for a thread.
     :param listener: the same, for the event loop.
     """
@@ -31,6 +37,9 @@ class Services:
     ledger: Ledger
     catalogue: Catalogue
     requests: Requests
+    keys: IdempotencyKeys
+    deliveries: Deliveries
+    places: QueuePlaces
     store: Store
     events: EventStream
     listener: EventListener
@@ -58,6 +67,9 @@ def open_services(settings: Settings) -> Services:
         ledger=ledger,
         catalogue=catalogue,
         requests=Requests(ledger, catalogue, doorbell, settings.resolve_max_age),
+        keys=IdempotencyKeys(database),
+        deliveries=Deliveries(database),
+        places=QueuePlaces(ledger),
         store=open_store(settings),
         events=RedisEventStream(settings.redis_url),
         listener=RedisEventListener(settings.redis_url),

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from builder_service.bodies import BuildBody, ImageBody
+from builder_service.bodies import AskBody, BuildBody, ImageBody, ToolchainBody
+from builder_service.callers import IdempotencyKey, caller_of, keyed_request
 from builder_service.documents import SubmissionDocument, job_fields, place_of
 from builder_service.metrics import metrics_of
 from builder_service.problems import responses
 from builder_service.services import Opened, Services
 from builder_service.tokens import require_token
 from wheelyard.digests import key_of
-from wheelyard.requests import Submission
+from wheelyard.jobs.idempotency import AnsweredBefore, KeptAnswer, KeyedRequest
+from wheelyard.jobs.states import Job
+from wheelyard.requests import Caller, Submission
 from wheelyard.toolchains import get_toolchain
+
+_COUNTED = 200
+"""Jobs ahead that an answer counts at the most; a longer queue must not make it slower."""
 
 router = APIRouter(dependencies=[Depends(require_token)])
 
@@ -23,11 +30,13 @@ _HEADERS = {"Location": {"description": "Address of the job.", "schema": {"type"
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "model": SubmissionDocument,
-        "description": "It was made before; the result is in it.",
+        "description": "It was made before, and the result is in it; or the request is a repeat, and its job "
+        "has ended.",
         "headers": _HEADERS,
     },
     202: {"description": "The job is queued, or runs already.", "headers": _HEADERS},
 }
+_Ask = Callable[[Caller], Submission]
 
 
 @router.post(
@@ -39,12 +48,14 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     responses={**_ANSWERS, **responses(400, 401, 404, 409, 413, 422)},
 )
 def submit_build(
-    body: BuildBody, services: Opened, request: Request, response: Response
+    body: BuildBody, services: Opened, request: Request, response: Response, key: IdempotencyKey = None
 ) -> SubmissionDocument:
     """The same request again joins the same build; one that was answered lately is answered at once."""
-    return _answer(
-        services, services.requests.build(body.request(services), now=time.time()), request, response
-    )
+
+    def ask(caller: Caller) -> Submission:
+        return services.requests.build(body.request(services), now=time.time(), caller=caller)
+
+    return _Answering(services, request, response).answer(body, key, ask)
 
 
 @router.post(
@@ -56,12 +67,14 @@ def submit_build(
     responses={**_ANSWERS, **responses(400, 401, 404, 409, 413, 422)},
 )
 def submit_image(
-    body: ImageBody, services: Opened, request: Request, response: Response
+    body: ImageBody, services: Opened, request: Request, response: Response, key: IdempotencyKey = None
 ) -> SubmissionDocument:
     """Missing wheels are built first. The same request again joins the same image."""
-    return _answer(
-        services, services.requests.image(body.image_request(services), now=time.time()), request, response
-    )
+
+    def ask(caller: Caller) -> Submission:
+        return services.requests.image(body.image_request(services), now=time.time(), caller=caller)
+
+    return _Answering(services, request, response).answer(body, key, ask)
 
 
 @router.post(
@@ -70,24 +83,71 @@ def submit_image(
     operation_id="submit_toolchain",
     summary="Ask for a toolchain's images to be made",
     tags=["toolchains"],
-    responses={**_ANSWERS, **responses(401, 404, 409, 422)},
+    responses={**_ANSWERS, **responses(400, 401, 404, 409, 413, 422)},
 )
-def submit_toolchain(name: str, services: Opened, request: Request, response: Response) -> SubmissionDocument:
-    """Makes the compile image and the runtime base, even where the name stands for some already."""
-    toolchain = get_toolchain(name, services.settings.toolchains_dir)
-    definition = key_of(toolchain.model_dump(mode="json"))
-    return _answer(
-        services, services.requests.toolchain(toolchain.name, digest=definition), request, response
-    )
-
-
-def _answer(
-    services: Services, submission: Submission, request: Request, response: Response
+def submit_toolchain(
+    name: str,
+    services: Opened,
+    request: Request,
+    response: Response,
+    body: ToolchainBody | None = None,
+    key: IdempotencyKey = None,
 ) -> SubmissionDocument:
-    job = submission.job
-    outcome = "hit" if submission.cached else "joined" if submission.joined else "queued"
-    metrics_of(request).submissions.labels(job.kind.value, outcome).inc()
-    response.headers["Location"] = place_of(job)
-    response.status_code = 200 if submission.cached else 202
-    children = services.ledger.get_many(job.children) if job.children else []
-    return SubmissionDocument(**job_fields(job, children), cached=submission.cached, joined=submission.joined)
+    """Makes the compile image and the runtime base, even where the name stands for some already."""
+
+    def ask(caller: Caller) -> Submission:
+        toolchain = get_toolchain(name, services.settings.toolchains_dir)
+        definition = key_of(toolchain.model_dump(mode="json"))
+        return services.requests.toolchain(toolchain.name, digest=definition, caller=caller)
+
+    return _Answering(services, request, response).answer(body or ToolchainBody.model_validate({}), key, ask)
+
+
+class _Answering:
+    """Turns one request into its answer."""
+
+    def __init__(self, services: Services, request: Request, response: Response) -> None:
+        self._services = services
+        self._request = request
+        self._response = response
+
+    def answer(self, body: AskBody, key: str | None, ask: _Ask) -> SubmissionDocument:
+        """Submit what is asked for, unless the same request with the same key was answered before."""
+        keyed = keyed_request(key, body, self._services, self._request)
+        kept = self._services.keys.find(keyed) if keyed is not None else None
+        if kept is not None:
+            return self._repeat(kept)
+        caller = caller_of(body, self._services, self._request, keyed)
+        try:
+            submission = ask(caller)
+            if submission.cached:
+                self._keep_hit(submission.job, caller, keyed)
+        except AnsweredBefore as before:
+            return self._repeat(before.answer)
+        outcome = "hit" if submission.cached else "joined" if submission.joined else "queued"
+        return self._document(submission.job, caller.waiter, outcome)
+
+    def _keep_hit(self, job: Job, caller: Caller, keyed: KeyedRequest | None) -> None:
+        # The webhook first: after a crash between the two, the repeat does both again.
+        if caller.webhook:
+            self._services.deliveries.add(job.id, caller.webhook, caller.waiter)
+        if keyed is not None:
+            self._services.keys.keep_hit(keyed, job.id)
+
+    def _repeat(self, kept: KeptAnswer) -> SubmissionDocument:
+        job = self._services.ledger.get(kept.job)
+        return self._document(job, kept.waiter, kept.outcome, counted="repeated")
+
+    def _document(self, job: Job, waiter: str, outcome: str, *, counted: str = "") -> SubmissionDocument:
+        submissions = metrics_of(self._request).submissions
+        submissions.labels(job.kind.value, counted or outcome).inc()
+        self._response.headers["Location"] = place_of(job)
+        self._response.status_code = 200 if job.state.ended else 202
+        children = self._services.ledger.get_many(job.children) if job.children else []
+        place = self._services.places.of(job, _COUNTED)
+        return SubmissionDocument(
+            **job_fields(job, children, places={job.id: place} if place else {}),
+            cached=outcome == "hit",
+            joined=outcome == "joined",
+            waiter="" if outcome == "hit" else waiter,
+        )

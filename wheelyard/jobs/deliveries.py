@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -36,8 +37,8 @@ class Delivery:
     found: str
 
     @property
-    def outcome(self) -> str:
-        """delivered, due, or given-up."""
+    def outcome(self) -> Literal["due", "delivered", "given-up"]:
+        """Whether it was delivered, or will be tried again, or not."""
         if self.delivered_at:
             return "delivered"
         return "due" if self.due_at else "given-up"

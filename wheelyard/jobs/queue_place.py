@@ -110,7 +110,9 @@ class QueuePlaces:
         return self.usual(job.kind, job.subject, job.toolchain)
 
     def _running(self, job: Job) -> QueuePlace:
-        return QueuePlace(place=0, ahead=0, wait_seconds=0.0, usual_seconds=self._usual_of(job))
+        # One that nobody holds waits for others; `family` knows how long.
+        wait = 0.0 if job.owner else None
+        return QueuePlace(place=0, ahead=0, wait_seconds=wait, usual_seconds=self._usual_of(job))
 
     def _waiting(self, job: Job, count: int, ahead: Mapping[tuple[Kind, str], float]) -> QueuePlace:
         return QueuePlace(

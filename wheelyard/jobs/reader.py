@@ -136,6 +136,11 @@ class JobReader:
             ).all()  # fmt: skip
         return median(row.ended_at - row.started_at for row in rows) if rows else None
 
+    def waits(self, job_id: str, waiter: str) -> bool:
+        """Whether somebody waits for a job, or waited until its end."""
+        with self.database.reading() as session:
+            return session.get(WaiterRow, (job_id, waiter)) is not None
+
     def parents(self, job_id: str) -> list[str]:
         """Ids of the jobs that wait for this one, directly or not."""
         with self.database.reading() as session:

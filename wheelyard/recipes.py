@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wheelyard.errors import InputError
+from wheelyard.limits import NOTHING_ASKED, AskedLimits
 
 
 class Recipe(BaseModel):
@@ -20,6 +21,9 @@ class Recipe(BaseModel):
     config_settings: dict[str, str] = Field(default_factory=dict, description="PEP 517 config settings.")
     memory_per_job: int = Field(
         0, ge=0, description="Bytes that one parallel compile job needs; 0 means unknown."
+    )
+    limits: AskedLimits = Field(
+        NOTHING_ASKED, description="Memory, cores, processes, disk and time of a build."
     )
     imports: tuple[str, ...] = Field(
         (), description="Modules that the check imports; empty means the wheel's own."

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from wheelyard.errors import InputError, NotFound
+from wheelyard.limits import NOTHING_ASKED, AskedLimits
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -47,6 +48,10 @@ class Toolchain(BaseModel):
     image: str = Field("", description="NAME@sha256:… in the registry that WHEELYARD_IMAGE_REGISTRY names.")
     base: str = Field("", description="Toolchain whose runtime base this one uses; empty means its own.")
     tools: str = Field("", description="Lock of the builder's own tools, a file beside this one.")
+
+    limits: AskedLimits = Field(
+        NOTHING_ASKED, description="Limits of builds, where a recipe says nothing else."
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> Toolchain:

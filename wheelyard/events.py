@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import redis
 import redis.asyncio
 
 from wheelyard.errors import QueueUnavailable
-from wheelyard.event import Event, EventType
+from wheelyard.event import Event, EventType, Seen
 
 __all__ = [
+    "Appended",
     "Event",
     "EventListener",
     "EventStream",
@@ -28,13 +30,65 @@ _BATCH = 500
 _SOCKET_SECONDS = 30
 _LONGEST_WAIT = 20.0
 _LISTENERS = 2000
+_LOOKED_BACK = 500
+
+# Adds numbered events of one job to one stream, at once or not at all. The hash beside the stream holds the
+# number of each job's last event in it, and is lost when the stream is lost. What was lost gets its old
+# id again where the stream's order allows it, for listeners go on after an id.
+_APPEND = """
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('DEL', KEYS[2]) end
+local have = redis.call('HGET', KEYS[2], ARGV[1]) or '0'
+if tonumber(have) < tonumber(ARGV[2]) then return {have} end
+local answer = {have}
+for at = 5, #ARGV, 3 do
+  local seq, id, body = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local given = ''
+  if tonumber(seq) > tonumber(have) then
+    if id ~= '' then
+      given = redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], id, 'e', body)
+    end
+    if id == '' or type(given) == 'table' then
+      given = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'e', body)
+    end
+    have = seq
+  end
+  answer[#answer + 1] = given
+end
+if #ARGV > 4 then redis.call('HSET', KEYS[2], ARGV[1], have) end
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+redis.call('EXPIRE', KEYS[2], ARGV[4])
+answer[1] = have
+return answer
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """What became of events that were given to `EventStream.append`.
+
+    :param last: number of the job's last event that the stream has now.
+    :param ids: the entries' ids, in the order of the events; empty for one that the stream had already.
+    """
+
+    last: int
+    ids: tuple[str, ...] = ()
 
 
 class EventStream(Protocol):
     """Where live events go and come from; `tests/contract/test_events.py` runs on each implementation."""
 
     def add(self, streams: Sequence[str], event: Event) -> None:
-        """Append an event to the streams of jobs."""
+        """Append an event to the streams of jobs; for one without a number."""
+
+    def append(self, stream: str, job: str, events: Sequence[tuple[str, Event]], after: int) -> Appended:
+        """Append numbered events of one job to one stream, oldest first; repeatable, no number twice.
+
+        Nothing is added where the stream's last number is smaller than expected: it lost what it had, as
+        the answer tells; then say again what came after that number.
+
+        :param events: each with the id that its entry had in the stream; empty for a new one.
+        :param after: number of the job's event that the stream should have at least; -1 for any.
+        """
 
     def read(self, stream: str, after: str, wait_seconds: float) -> list[tuple[str, Event]]:
         """Events of a job after an id, oldest first; waits for one, and is empty where none came in time.
@@ -52,6 +106,15 @@ class EventListener(Protocol):
 
     async def read(self, stream: str, after: str, wait_seconds: float) -> list[tuple[str, Event]]:
         """See `EventStream.read`."""
+
+    async def seen(self, stream: str, upto: str) -> Seen:
+        """What whoever saw a stream up to an id has seen of each job, as far as a short look back tells."""
+
+    async def is_ahead(self, stream: str, after: str) -> bool:
+        """Whether an id is greater than any that the stream will give next; no listener may wait behind it.
+
+        Ids are times. One that is ahead of the server's clock is of a server that was replaced.
+        """
 
     async def close(self) -> None:
         """Close the connections."""
@@ -82,6 +145,26 @@ class RedisEventStream:
             pipe.execute()
         except redis.RedisError as error:
             raise _unavailable(error) from error
+
+    def append(self, stream: str, job: str, events: Sequence[tuple[str, Event]], after: int) -> Appended:
+        """See `EventStream.append`.
+
+        :raises QueueUnavailable: the server does not answer.
+        """
+        told = [
+            part
+            for entry, event in events
+            for part in (event.seq, entry, json.dumps(event.to_document(), separators=(",", ":")))
+        ]
+        try:
+            answer: Any = self._redis.eval(
+                _APPEND, 2, _place(stream), f"{_place(stream)}:last",
+                job, after, _KEPT_EVENTS, _KEPT_SECONDS, *told,
+            )  # fmt: skip
+        except redis.RedisError as error:
+            raise _unavailable(error) from error
+        last, *ids = answer
+        return Appended(last=int(last), ids=tuple(ids))
 
     def read(self, stream: str, after: str, wait_seconds: float) -> list[tuple[str, Event]]:
         """See `EventStream.read`.
@@ -135,6 +218,35 @@ class RedisEventListener:
             raise _unavailable(error) from error
         return _events(answer)
 
+    async def seen(self, stream: str, upto: str) -> Seen:
+        """See `EventListener.seen`.
+
+        :raises QueueUnavailable: the server does not answer.
+        """
+        try:
+            entries = await self._redis.xrevrange(_place(stream), max=upto, count=_LOOKED_BACK)
+        except redis.RedisError as error:
+            raise _unavailable(error) from error
+        seen = Seen()
+        for _entry, event in _parsed(reversed(entries)):
+            seen.is_new(event)
+        return seen
+
+    async def is_ahead(self, stream: str, after: str) -> bool:
+        """See `EventListener.is_ahead`.
+
+        :raises QueueUnavailable: the server does not answer.
+        """
+        place = _number(after)
+        try:
+            seconds, micros = await self._redis.time()
+            if place[0] <= seconds * 1000 + micros // 1000:
+                return False
+            newest = await self._redis.xrevrange(_place(stream), count=1)
+        except redis.RedisError as error:
+            raise _unavailable(error) from error
+        return not newest or _number(newest[0][0]) < place
+
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
@@ -153,8 +265,17 @@ def _events(answer: Any) -> list[tuple[str, Event]]:
     """Entries of one stream, from RESP2's list or RESP3's mapping."""
     if not answer:
         return []
-    entries = next(iter(answer.values()))[0] if isinstance(answer, dict) else answer[0][1]
+    return _parsed(next(iter(answer.values()))[0] if isinstance(answer, dict) else answer[0][1])
+
+
+def _parsed(entries: Iterable[Any]) -> list[tuple[str, Event]]:
     return [(entry, Event.from_document(json.loads(fields["e"]))) for entry, fields in entries]
+
+
+def _number(entry: str) -> tuple[int, int]:
+    """An entry's id as Redis orders it: milliseconds, and a count within them."""
+    millis, _, count = entry.partition("-")
+    return int(millis), int(count or 0)
 
 
 def _unavailable(error: Exception) -> QueueUnavailable:

@@ -1,49 +1,5 @@
-"""Foreign text: what builds print, made harmless before it reaches a terminal or a CI log."""
+"""Foreign text as the commands print it: by the core's rule, which the worker keeps logs by, too."""
 
-from __future__ import annotations
+from wheelyard.foreign_text import clean, clean_block, clean_document
 
-import re
-from typing import Any
-
-# Escape sequences: CSI, OSC and the other strings with their ends, and the two-character ones.
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"
-    r"|\x9b[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"
-    r"|\x1b[ -/]*[0-~]?"
-)
-# Controls but the tab, what Unicode counts as a line's end, and what turns the direction of writing.
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
-)
-# GitHub obeys `::command::` at a line's start; it and Azure obey `##[command]` and `##vso[command]` anywhere.
-_COMMAND_AT_START = re.compile(r"^(\s*):(?=:)")
-_COMMAND_ANYWHERE = re.compile(r"##(?=\[|vso\[)", re.IGNORECASE)
-
-
-def clean(text: str) -> str:
-    """One line of foreign text without control characters, and with nothing that a CI system would obey.
-
-    :param text: a line; of several, joined by carriage returns, the last one is what a terminal would show.
-    """
-    shown = text.rstrip("\r\n")
-    if "\r" in shown:
-        shown = next((part for part in reversed(shown.split("\r")) if part.strip()), "")
-    shown = _CONTROLS.sub("", _ESCAPES.sub("", shown)).encode("utf-8", "replace").decode("utf-8")
-    return _COMMAND_ANYWHERE.sub("# #", _COMMAND_AT_START.sub(r"\1: ", shown))
-
-
-def clean_block(text: str) -> str:
-    """The same for a text of several lines."""
-    return "\n".join(clean(line) for line in text.split("\n"))
-
-
-def clean_document(document: Any) -> Any:
-    """The same for every string inside a JSON document; its keys are ours."""
-    if isinstance(document, str):
-        return clean_block(document)
-    if isinstance(document, dict):
-        return {name: clean_document(value) for name, value in document.items()}
-    if isinstance(document, list | tuple):
-        return [clean_document(value) for value in document]
-    return document
+__all__ = ["clean", "clean_block", "clean_document"]

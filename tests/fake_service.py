@@ -36,6 +36,7 @@ _REQUEST_FIELDS = {
     "requirements", "toolchain", "channel", "refresh",
     "app", "entrypoint", "command", "environment", "labels", "workdir", "user",
 }  # fmt: skip
+_ASKER_FIELDS = {"priority", "client", "webhook"}
 ENDED = {"succeeded", "failed", "cancelled"}
 
 
@@ -51,6 +52,10 @@ class FakeJob:
     state: str = "queued"
     phase: str = ""
     waiters: int = 1
+    named: set[str] = field(default_factory=set)
+    client: str = ""
+    priority: str = "interactive"
+    queue: dict[str, Any] | None = None
     cancel_requested: bool = False
     children: list[str] = field(default_factory=list)
     result: dict[str, Any] | None = None
@@ -67,6 +72,7 @@ class FakeService:
     """Jobs in memory; a test says what a worker would do with one.
 
     :param worker: called in a thread of its own with each new job; None leaves jobs queued.
+    :param drops: number of requests for jobs whose connection is closed after they were carried out.
     :param cuts: for each connection to an event stream in turn, the number of events after which it is cut.
     """
 
@@ -81,6 +87,9 @@ class FakeService:
         self.toolchains: list[dict[str, Any]] = [TOOLCHAIN]
         self.wheels: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
+        self.keyed: dict[str, tuple[FakeJob, int, str]] = {}
+        self.drops = 0
+        self.webhooks: list[dict[str, Any]] = []
         self.changed = threading.Condition()
         self.url = ""
 
@@ -157,11 +166,14 @@ class FakeService:
             threading.Thread(target=self.worker, args=(self, job), daemon=True).start()
         job.fresh = False
 
-    def cancel(self, job_id: str) -> FakeJob:
+    def cancel(self, job_id: str, waiter: str = "") -> FakeJob:
         """Leave a job."""
         job = self.job(job_id)
+        if waiter and waiter not in job.named:
+            return job
         if job.state in ENDED:
             raise Conflict(f"job {job_id} ended already", found=job.state)
+        job.named.discard(waiter)
         job.waiters -= 1
         if job.waiters == 0:
             with self.changed:
@@ -179,18 +191,25 @@ class FakeService:
 
     def document(self, job: FakeJob) -> dict[str, Any]:
         """A job as the service describes it."""
-        fields = ("id", "kind", "state", "phase", "title", "waiters", "cancel_requested", "result")
+        fields = (
+            "id", "kind", "state", "phase", "title", "client", "priority", "waiters", "cancel_requested",
+            "result",
+        )  # fmt: skip
         times = ("created_at", "started_at", "ended_at")
         return {
             **{name: getattr(job, name) for name in (*fields, *times)},
             "toolchain": job.spec.get("toolchain", ""),
             "channel": job.spec.get("channel", "default"),
             "attempts": 0,
+            "queue": None if job.state in ENDED else job.queue,
             "error": None
             if job.error is None
             else {**job.error, "detail": job.error["failed"], "status": 422},
             "children": [
-                {name: getattr(self.jobs[child], name) for name in ("id", "kind", "title", "state", "phase")}
+                {
+                    name: getattr(self.jobs[child], name)
+                    for name in ("id", "kind", "title", "state", "phase", "queue")
+                }
                 for child in job.children
             ],
         }
@@ -253,23 +272,23 @@ class _Door(BaseHTTPRequestHandler):
         elif found := re.fullmatch(r"/v1/jobs/([^/]+)/log", path):
             self._send(200, service.job(found[1]).log.encode(), "text/plain; charset=utf-8")
         elif found := re.fullmatch(r"/v1/jobs/([^/]+)", path):
-            job = service.cancel(found[1]) if method == "DELETE" else service.job(found[1])
+            waiter = parse_qs(urlsplit(self.path).query).get("waiter", [""])[0]
+            job = service.cancel(found[1], waiter) if method == "DELETE" else service.job(found[1])
             self._json(service.document(job))
+        elif found := re.fullmatch(r"/v1/jobs/([^/]+)/webhooks", path):
+            service.job(found[1])
+            self._json({"webhooks": service.webhooks})
         elif path == "/v1/jobs":
             newest = sorted(service.jobs.values(), key=lambda job: -job.created_at)
             self._json({"jobs": [service.document(job) for job in newest]})
         elif path in ("/v1/builds", "/v1/images"):
             spec = json.loads(body)
-            if not spec.get("requirements") or set(spec) - _REQUEST_FIELDS:
+            if not spec.get("requirements") or set(spec) - _REQUEST_FIELDS - _ASKER_FIELDS:
                 raise InputError("the request is wrong at body.requirements")
-            kind = path.removeprefix("/v1/").removesuffix("s")
-            job, status = service.submit(kind, ", ".join(spec["requirements"]), spec)
-            self._json(service.document(job), status)
-            service.start(job)
+            self._take(path.removeprefix("/v1/").removesuffix("s"), ", ".join(spec["requirements"]), spec)
         elif found := re.fullmatch(r"/v1/toolchains/([^/]+)/builds", path):
-            job, status = service.submit("toolchain", f"toolchain {found[1]}", {"toolchain": found[1]})
-            self._json(service.document(job), status)
-            service.start(job)
+            asked = {name: value for name, value in json.loads(body).items() if name in _ASKER_FIELDS}
+            self._take("toolchain", f"toolchain {found[1]}", {"toolchain": found[1], **asked})
         elif path == "/v1/toolchains":
             self._json({"toolchains": service.toolchains})
         elif found := re.fullmatch(r"/v1/toolchains/([^/]+)", path):
@@ -286,6 +305,25 @@ class _Door(BaseHTTPRequestHandler):
             self._blob(found[1], body)
         else:
             raise NotFound("there is nothing at this address")
+
+    def _take(self, kind: str, title: str, document: dict[str, Any]) -> None:
+        """A request for a job, once for each Idempotency-Key."""
+        service, key = self.service, self.headers.get("idempotency-key") or uuid.uuid4().hex
+        if key not in service.keyed:
+            spec = {name: value for name, value in document.items() if name not in _ASKER_FIELDS}
+            job, status = service.submit(kind, title, spec)
+            if status == 202:
+                job.named.add(key)
+            if job.fresh:
+                job.client, job.priority = document.get("client", ""), document.get("priority", "interactive")
+            service.keyed[key] = (job, status, key if status == 202 else "")
+        job, status, waiter = service.keyed[key]
+        if service.drops:
+            service.drops -= 1
+            self.close_connection = True
+            return
+        self._json({**service.document(job), "waiter": waiter}, status)
+        service.start(job)
 
     def _blob(self, digest: str, body: bytes) -> None:
         if self.command == "PUT":

@@ -31,6 +31,29 @@ def read_error(document: Mapping[str, Any]) -> WheelyardError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueAnswer:
+    """Where an active job stands in its queue; each field is None where nobody knows.
+
+    :param place: 1 for the next one; 0 for one that does not wait for its turn.
+    :param ahead: jobs that run or go before it.
+    :param wait_seconds: until its turn; of a job that waits for others, until the slowest one's end.
+    :param usual_seconds: what the like of it took.
+    """
+
+    place: int | None
+    ahead: int | None
+    wait_seconds: float | None
+    usual_seconds: float | None
+
+    @classmethod
+    def from_document(cls, document: object) -> QueueAnswer | None:
+        """Read an answer's `queue`; None where it has none."""
+        if not isinstance(document, Mapping):
+            return None
+        return cls(**{name: _number(document.get(name)) for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildAnswer:
     """A job that another one waits for."""
 
@@ -38,6 +61,7 @@ class ChildAnswer:
     title: str
     state: str
     phase: str
+    queue: QueueAnswer | None = None
 
     @property
     def ended(self) -> bool:
@@ -50,6 +74,10 @@ class JobAnswer:
     """A job as the service described it.
 
     :param state: queued, building, publishing, succeeded, failed or cancelled.
+    :param client: who asked first.
+    :param priority: interactive or batch.
+    :param queue: where it stands; None once it ended.
+    :param waiter: id by which the request that was answered leaves the job; empty where it does not wait.
     :param times: epoch seconds; 0 where it did not happen yet.
     :param document: the whole answer, for `--json`.
     """
@@ -69,6 +97,10 @@ class JobAnswer:
     created_at: float
     started_at: float
     ended_at: float
+    client: str = ""
+    priority: str = ""
+    queue: QueueAnswer | None = None
+    waiter: str = ""
     document: Mapping[str, Any] = field(repr=False)
 
     @property
@@ -114,6 +146,7 @@ class JobAnswer:
                     title=child.get("title") or "",
                     state=child.get("state") or "",
                     phase=child.get("phase") or "",
+                    queue=QueueAnswer.from_document(child.get("queue")),
                 )
                 for child in document.get("children") or ()
             ),
@@ -124,8 +157,16 @@ class JobAnswer:
             created_at=moment("created_at"),
             started_at=moment("started_at"),
             ended_at=moment("ended_at"),
+            client=document.get("client") or "",
+            priority=document.get("priority") or "",
+            queue=QueueAnswer.from_document(document.get("queue")),
+            waiter=document.get("waiter") or "",
             document=document,
         )
+
+
+def _number(value: object) -> Any:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
@@ -17,6 +19,9 @@ from wheelyard.errors import InfrastructureError, InputError, NotFound, Unauthor
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
+_RETRY_PAUSES = (0.2, 0.8, 2.0)
+# What a service that is started anew does to its connections. A silence is none of these: it may work still.
+_BROKEN = (httpx2.NetworkError, httpx2.RemoteProtocolError)
 _PROBLEM = "application/problem+json"
 _PASSING = frozenset({408, 425, 429})
 _RESERVED = frozenset(
@@ -34,14 +39,20 @@ class ServiceUnreachable(InfrastructureError):
 class Client:
     """One service, seen from outside. Safe to use from several threads.
 
+    A request for a job carries an `Idempotency-Key`, so that it is sent again where its connection broke.
+
     :param url: its address, `http://HOST:PORT` or with a path below which it lives.
     :param token: sent as a bearer token (RFC 6750); empty sends none.
+    :param name: who asks, such as user@host; empty lets the service take the address.
     :param answer_seconds: time in which an answer must begin.
     :raises InputError: the address is not an HTTP one.
     """
 
-    def __init__(self, url: str, token: str = "", *, answer_seconds: float = _ANSWER_SECONDS) -> None:
+    def __init__(
+        self, url: str, token: str = "", *, name: str = "", answer_seconds: float = _ANSWER_SECONDS
+    ) -> None:
         self.url = url.rstrip("/")
+        self._name = name
         headers = {"user-agent": f"wheelyard/{__version__}"}
         if token:
             if not token.isascii() or not token.isprintable() or " " in token:
@@ -75,16 +86,16 @@ class Client:
     def build(self, request: Mapping[str, Any]) -> JobAnswer:
         """Ask for wheels; the same request again joins the same job.
 
-        :param request: requirements, toolchain, channel, refresh.
+        :param request: requirements, toolchain, channel, refresh; and priority, client, webhook.
         """
-        return JobAnswer.from_document(self._json("POST", "/v1/builds", body=request))
+        return self._ask("/v1/builds", request)
 
     def image(self, request: Mapping[str, Any]) -> JobAnswer:
         """Ask for a runtime image; the same request again joins the same job.
 
         :param request: a build's fields, and app, entrypoint, command, environment, labels, workdir, user.
         """
-        return JobAnswer.from_document(self._json("POST", "/v1/images", body=request))
+        return self._ask("/v1/images", request)
 
     def job(self, job_id: str) -> JobAnswer:
         """A job as it stands now."""
@@ -95,10 +106,22 @@ class Client:
         answer = self._json("GET", "/v1/jobs", query={"limit": str(limit)})
         return [JobAnswer.from_document(entry) for entry in _entries(answer, "jobs")]
 
-    def cancel(self, job_id: str) -> JobAnswer:
-        """Leave a job; it ends where nobody else waits for it."""
-        answer = self._json("DELETE", f"/v1/jobs/{_segment(job_id)}")
+    def cancel(self, job_id: str, waiter: str = "") -> JobAnswer:
+        """Leave a job; it ends where nobody else waits for it.
+
+        :param waiter: the request that leaves, as its answer named it; to leave twice is then the same as
+            once. Empty means the latest one.
+        """
+        place = f"/v1/jobs/{_segment(job_id)}"
+        if waiter:
+            answer = self._json("DELETE", place, query={"waiter": waiter}, repeatable=True)
+        else:
+            answer = self._json("DELETE", place)
         return JobAnswer.from_document(answer) if "state" in answer else self.job(job_id)
+
+    def webhooks(self, job_id: str) -> list[dict[str, Any]]:
+        """Who was told of a job's end, and what became of each message, as documents."""
+        return _entries(self._json("GET", f"/v1/jobs/{_segment(job_id)}/webhooks"), "webhooks")
 
     def log(self, job_id: str) -> Iterator[str]:
         """Lines of a job's log so far, without their ends."""
@@ -131,9 +154,12 @@ class Client:
         """One toolchain's document."""
         return dict(self._json("GET", f"/v1/toolchains/{_segment(name)}"))
 
-    def build_toolchain(self, name: str) -> JobAnswer:
-        """Ask for a toolchain's images to be made."""
-        return JobAnswer.from_document(self._json("POST", f"/v1/toolchains/{_segment(name)}/builds", body={}))
+    def build_toolchain(self, name: str, request: Mapping[str, Any] | None = None) -> JobAnswer:
+        """Ask for a toolchain's images to be made.
+
+        :param request: priority, client, webhook.
+        """
+        return self._ask(f"/v1/toolchains/{_segment(name)}/builds", request or {})
 
     def wheels(self, project: str = "", channel: str = "") -> list[CachedWheel]:
         """Files that the cache shows, of one project and channel or of all."""
@@ -187,6 +213,12 @@ class Client:
 
     # -- the one door ---------------------------------------------------------------------------------
 
+    def _ask(self, path: str, request: Mapping[str, Any]) -> JobAnswer:
+        body = {"client": self._name, **request} if self._name else request
+        # In quotes: the draft (draft-ietf-httpapi-idempotency-key-header) wants a structured field's string.
+        key = {"idempotency-key": f'"{uuid.uuid4()}"'}
+        return JobAnswer.from_document(self._json("POST", path, body=body, headers=key, repeatable=True))
+
     def _json(
         self,
         method: str,
@@ -194,11 +226,19 @@ class Client:
         *,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool = False,
     ) -> Any:
-        try:
-            response = self._http.request(method, path, json=body, params=query)
-        except httpx2.HTTPError as error:
-            raise self._unreachable(error) from error
+        pauses = iter(_RETRY_PAUSES if repeatable else ())
+        while True:
+            try:
+                response = self._http.request(method, path, json=body, params=query, headers=headers)
+                break
+            except httpx2.HTTPError as error:
+                pause = next(pauses, None)
+                if pause is None or not isinstance(error, _BROKEN):
+                    raise self._unreachable(error) from error
+                time.sleep(pause)
         if not response.is_success:
             raise self._problem(response)
         if not response.content:

@@ -29,6 +29,12 @@ ChannelName = Annotated[
     str, typer.Option("--channel", "-c", help="Index that the wheels go to.", metavar="NAME")
 ]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Ask the index for newer versions now.")]
+Batch = Annotated[
+    bool, typer.Option("--batch", help="Let interactive work go first: for nightly and other patient jobs.")
+]
+Webhook = Annotated[
+    str, typer.Option(help="Address that the service tells of the end, signed.", metavar="URL")
+]
 Progress = Annotated[
     ProgressStyle,
     typer.Option(help="How the work is shown: auto is a live display on a terminal, else plain lines."),
@@ -42,6 +48,8 @@ def build(
     toolchain: ToolchainName = "",
     channel: ChannelName = "default",
     refresh: Refresh = False,
+    batch: Batch = False,
+    webhook: Webhook = "",
     progress: Progress = ProgressStyle.AUTO,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Print the job's id and leave.")] = False,
 ) -> None:
@@ -63,6 +71,7 @@ def build(
     request = build_request(
         requirements, files, toolchain or session.settings().toolchain, channel, refresh=refresh
     )
+    request |= asker_fields(batch=batch, webhook=webhook)
     with session.client() as client:
         raise typer.Exit(follow_job(client, client.build(request), progress, detach=detach))
 
@@ -83,3 +92,9 @@ def build_request(
         "channel": channel,
         "refresh": refresh,
     }
+
+
+def asker_fields(*, batch: bool, webhook: str) -> dict[str, Any]:
+    """The fields of a request that are no part of what it asks for; only those that differ from the rule."""
+    fields = {"priority": "batch" if batch else "", "webhook": webhook}
+    return {name: value for name, value in fields.items() if value}

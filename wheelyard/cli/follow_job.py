@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from wheelyard.answers import JobAnswer
@@ -17,9 +17,13 @@ from wheelyard.cli.progress.json_lines import write_json_line
 from wheelyard.cli.results import write_result
 from wheelyard.client import Client
 from wheelyard.errors import Cancelled, Conflict, InfrastructureError, WheelyardError
+from wheelyard.event import Event
 from wheelyard.following import Following
 
 _GRACE_SECONDS = 20.0
+_FIRST_LOOK_SECONDS = 2.0
+_LONGEST_LOOK_SECONDS = 30.0
+_MOVES = frozenset({"state", "phase", "done"})
 
 
 class _Interrupts:
@@ -96,25 +100,28 @@ def follow_to_end(client: Client, job: JobAnswer, style: ProgressStyle) -> JobAn
     following = Following(client, job.id, on_trouble=on_trouble)
     with _counted_interrupts() as interrupts, display:
         display.expect(job.id, job.children)
-        _show(client, job.id, display, following, interrupts, trouble)
+        display.stand(job.id, job.queue)
+        _show(client, job, display, following, interrupts, trouble)
     return client.job(job.id)
 
 
 def _show(
     client: Client,
-    job_id: str,
+    job: JobAnswer,
     display: Display,
     following: Following,
     interrupts: _Interrupts,
     trouble: list[str],
 ) -> None:
-    leave_at, lost, known = 0.0, False, {job_id}
+    leave_at, lost, known = 0.0, False, {job.id}
+    looks = _Looks(client, job.id, display, known)
     for event in following.events():
+        looks.hear(event)
         if event is not None:
             display.event(event)
             if event.job not in known:
                 known.add(event.job)
-                _expect_all(client, job_id, display, known)
+                _expect_all(client, job.id, display, known)
         else:
             display.tick()
         while trouble:
@@ -127,11 +134,52 @@ def _show(
         if interrupts.count and not leave_at:
             leave_at = time.monotonic() + _GRACE_SECONDS
             display.note("cancelling; Ctrl-C again leaves at once")
-            _cancel(client, job_id)
+            _cancel(client, job)
         if leave_at and time.monotonic() > leave_at:
             break
     if leave_at:
-        _end_of_cancelled(client, job_id)
+        _end_of_cancelled(client, job.id)
+
+
+class _Looks:
+    """Asks now and then where the jobs stand in their queues: who waits there says nothing himself."""
+
+    def __init__(self, client: Client, job_id: str, display: Display, known: set[str]) -> None:
+        self._client = client
+        self._job_id = job_id
+        self._display = display
+        self._known = known
+        self._pause = _FIRST_LOOK_SECONDS
+        self._due = time.monotonic() + self._pause
+
+    def hear(self, event: Event | None) -> None:
+        """Take note of an event: after a move the next look is soon, and those after it ever further apart.
+
+        :param event: None where nothing happened for a moment; then is the time to look, where one is due.
+        """
+        if event is not None:
+            if event.type in _MOVES:
+                self._pause = _FIRST_LOOK_SECONDS
+                self._due = time.monotonic() + self._pause
+        elif time.monotonic() >= self._due:
+            self._pause = min(self._pause * 1.5, _LONGEST_LOOK_SECONDS)
+            self._due = time.monotonic() + self._pause
+            # It is a matter of the display only; `Following` says what is wrong.
+            with suppress(InfrastructureError):
+                self._look(self._job_id)
+
+    def _look(self, job_id: str) -> None:
+        job = self._client.job(job_id)
+        new = [child for child in job.children if child.id not in self._known]
+        if new:
+            self._known.update(child.id for child in new)
+            self._display.expect(job_id, new)
+        self._display.stand(job_id, job.queue)
+        for child in job.children:
+            if child.phase == "waiting":
+                self._look(child.id)
+            else:
+                self._display.stand(child.id, child.queue)
 
 
 def _expect_all(client: Client, job_id: str, display: Display, known: set[str]) -> None:
@@ -150,17 +198,17 @@ def _expect_all(client: Client, job_id: str, display: Display, known: set[str]) 
             _expect_all(client, child.id, display, known)
 
 
-def _cancel(client: Client, job_id: str) -> None:
+def _cancel(client: Client, job: JobAnswer) -> None:
     try:
-        left = client.cancel(job_id)
+        left = client.cancel(job.id, job.waiter)
     except Conflict:
         return  # It ended meanwhile.
     if not left.ended and left.waiters > 0 and not left.cancel_requested:
         raise Cancelled(
             f"this request of {left.title} was taken back",
             found="other requests wait for the same job; it goes on without this one",
-            do=f"see `wheelyard job {job_id}`",
-            job=job_id,
+            do=f"see `wheelyard job {job.id}`",
+            job=job.id,
         )
 
 

@@ -13,12 +13,15 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from wheelyard.cli.build_command import (
+    Batch,
     ChannelName,
     Progress,
     Refresh,
     RequirementFiles,
     Requirements,
     ToolchainName,
+    Webhook,
+    asker_fields,
     build_request,
 )
 from wheelyard.cli.image_loading import LoadEngine, find_engine
@@ -81,6 +84,8 @@ def image(
     oci: Annotated[
         Path | None, typer.Option("--oci", help="Write an OCI image layout.", metavar="DIR")
     ] = None,
+    batch: Batch = False,
+    webhook: Webhook = "",
     progress: Progress = ProgressStyle.AUTO,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Print the job's id and leave.")] = False,
 ) -> None:
@@ -109,6 +114,7 @@ def image(
     )
     request: dict[str, Any] = {
         **build,
+        **asker_fields(batch=batch, webhook=webhook),
         "entrypoint": _words(entrypoint, "--entrypoint"),
         "command": _words(cmd, "--cmd"),
         "environment": _pairs(env, "--env"),

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from wheelyard.answers import JobAnswer
+from wheelyard.answers import ChildAnswer, JobAnswer
 from wheelyard.cli.error_text import error_text
 from wheelyard.cli.foreign_text import clean
+from wheelyard.cli.queue_text import queued_text, state_text
 from wheelyard.cli.session import session_of
 from wheelyard.cli.tables import age_text, moment_text, seconds_text, write_json, write_line, write_table
 
@@ -43,7 +44,7 @@ def jobs(
         write_line("no jobs yet")
         return
     rows = [
-        (job.id, job.kind, _state_text(job), age_text(job.created_at), _took(job), job.title) for job in found
+        (job.id, job.kind, state_text(job), age_text(job.created_at), _took(job), job.title) for job in found
     ]
     write_table(("ID", "KIND", "STATE", "ASKED", "TOOK", "TITLE"), rows)
 
@@ -57,6 +58,7 @@ def job(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """
     with session_of(context).client() as client:
         found = client.job(job_id)
+        told = client.webhooks(job_id) if found.ended else []
     if as_json:
         write_json(found.document)
         return
@@ -64,9 +66,10 @@ def job(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
         ("id", found.id),
         ("title", found.title),
         ("kind", found.kind),
-        ("state", _state_text(found)),
+        ("state", state_text(found)),
         ("toolchain", found.toolchain),
         ("channel", found.channel),
+        ("client", f"{found.client or '-'}{', batch' if found.priority == 'batch' else ''}"),
         ("asked", moment_text(found.created_at)),
         ("started", moment_text(found.started_at)),
         ("ended", moment_text(found.ended_at)),
@@ -79,10 +82,13 @@ def job(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
         write_table(
             ("WAITS FOR", "STATE", "TITLE"),
             [
-                (child.id, child.state if child.ended else child.phase or child.state, child.title)
+                (child.id, child.state if child.ended else _child_text(child), child.title)
                 for child in found.children
             ],
         )
+    if told:
+        write_line()
+        write_table(("TOLD", "OUTCOME", "TRIES", "LAST TRY"), [_told_row(entry) for entry in told])
     if found.ended and found.succeeded and found.result is not None:
         write_line()
         from wheelyard.cli.results import write_result
@@ -118,7 +124,15 @@ def logs(
             typer.echo(clean(line))
 
 
-def cancel(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+def cancel(
+    context: typer.Context,
+    job_id: JobId,
+    waiter: Annotated[
+        str,
+        typer.Option(help="The request that leaves, as its answer named it; else the latest.", metavar="ID"),
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
     """Leave a job; it ends where nobody else waits for it.
 
     \b
@@ -126,7 +140,7 @@ def cancel(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> No
       wheelyard cancel 0199a1b2c3d47e5f8a6b0c1d2e3f4a5b
     """
     with session_of(context).client() as client:
-        left = client.cancel(job_id)
+        left = client.cancel(job_id, waiter)
     if as_json:
         write_json(left.document)
         return
@@ -138,8 +152,16 @@ def cancel(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> No
         write_line(f"{left.id} is being cancelled; `wheelyard job {left.id}` tells when it is over")
 
 
-def _state_text(job: JobAnswer) -> str:
-    return f"{job.state} ({job.phase})" if job.phase and not job.ended else job.state
+def _child_text(child: ChildAnswer) -> str:
+    if child.state == "queued":
+        return queued_text(child.queue)
+    return child.phase or child.state
+
+
+def _told_row(entry: dict[str, Any]) -> tuple[str, ...]:
+    names = ("address", "outcome", "attempts", "found")
+    address, outcome, attempts, found = (str(entry.get(name) or "") for name in names)
+    return address, outcome, attempts, found or "-"
 
 
 def _took(job: JobAnswer) -> str:

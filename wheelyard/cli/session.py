@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,20 @@ class Session:
         from wheelyard.client import Client
 
         address = find_service(self.settings())
-        return Client(address.url, address.token)
+        return Client(address.url, address.token, name=_own_name())
+
+
+def _own_name() -> str:
+    """Who runs the command, as `user@host`, so that clients of one service can take turns."""
+    import getpass
+    import socket
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that no account has.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"[:200]
 
 
 def session_of(context: typer.Context) -> Session:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from wheelyard.cli.build_command import Batch, Webhook, asker_fields
 from wheelyard.cli.exits import exit_codes_help
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.session import session_of
@@ -89,6 +90,8 @@ def show_toolchain(context: typer.Context, name: Name, as_json: AsJson = False) 
 def build_toolchain(
     context: typer.Context,
     name: Name,
+    batch: Batch = False,
+    webhook: Webhook = "",
     progress: Annotated[ProgressStyle, typer.Option(help="How the work is shown.")] = ProgressStyle.AUTO,
     detach: Annotated[bool, typer.Option("--detach", help="Print the job's id and leave.")] = False,
 ) -> None:
@@ -100,8 +103,9 @@ def build_toolchain(
     """
     from wheelyard.cli.follow_job import follow_job
 
+    fields = asker_fields(batch=batch, webhook=webhook)
     with session_of(context).client() as client:
-        raise typer.Exit(follow_job(client, client.build_toolchain(name), progress, detach=detach))
+        raise typer.Exit(follow_job(client, client.build_toolchain(name, fields), progress, detach=detach))
 
 
 def _python(entry: dict[str, Any]) -> str:

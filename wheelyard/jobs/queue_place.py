@@ -81,8 +81,11 @@ class QueuePlaces:
 
     def family(self, job: Job, children: Sequence[Job]) -> dict[str, QueuePlace]:
         """The places of a job and of those that it waits for; its wait is for the slowest of them."""
-        found = self.of_all([job, *children])
-        going = [child for child in children if child.id in found]
+        own = self.of(job)
+        if own is None:
+            return {}
+        going = [child for child in children if not child.state.ended]
+        found = {job.id: own, **self.of_all(going)}
         if job.id in found and not job.owner and job.state is not State.QUEUED and going:
             ends = [self._end_of(child, found[child.id]) for child in going]
             known = [seconds for seconds in ends if seconds is not None]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wheelyard.answers import ChildAnswer
+from wheelyard.answers import ChildAnswer, QueueAnswer
 from wheelyard.cli.foreign_text import clean
 from wheelyard.cli.progress.step_rate import StepRate
+from wheelyard.cli.queue_text import queued_text
 from wheelyard.event import Event
 
 _ENDED = frozenset({"succeeded", "failed", "cancelled"})
@@ -20,6 +21,7 @@ class Activity:
     :param started: epoch seconds of its first sign of life; 0 before.
     :param phase_started: of the phase's beginning.
     :param ended: 0 while it runs.
+    :param queue: where it stands, as far as the service was asked.
     :param assumed: its end was asked for, not heard of; older events of it may still come.
     """
 
@@ -35,6 +37,7 @@ class Activity:
     filename: str = ""
     size: int = 0
     assumed: bool = False
+    queue: QueueAnswer | None = None
 
     @property
     def over(self) -> bool:
@@ -48,7 +51,9 @@ class Activity:
 
     @property
     def word(self) -> str:
-        """What it does, in one word."""
+        """What it does, in one word, or where it stands in its queue."""
+        if self.state == "queued":
+            return queued_text(self.queue)
         return self.state if self.over or not self.phase else self.phase
 
 
@@ -90,6 +95,14 @@ class Board:
             if child.ended and not activity.over:
                 activity.state, activity.ended = child.state, at
             activity.assumed = activity.over
+
+    def stand(self, job_id: str, queue: QueueAnswer | None) -> Activity | None:
+        """Take note of where a job stands; gives the job where it is known and still queued or waiting."""
+        job = self._jobs.get(job_id)
+        if job is None or job.over:
+            return None
+        job.queue = queue
+        return job if job.state == "queued" or job.phase == "waiting" else None
 
     def apply(self, event: Event, received: float) -> Activity:
         """Let an event change the board; returns the job that it happened in.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol, Self
 
-from wheelyard.answers import ChildAnswer
+from wheelyard.answers import ChildAnswer, QueueAnswer
 from wheelyard.event import Event
 
 
@@ -30,6 +30,9 @@ class Display(Protocol):
 
     def expect(self, parent: str, children: Sequence[ChildAnswer]) -> None:
         """Jobs that the service says the parent waits for."""
+
+    def stand(self, job_id: str, queue: QueueAnswer | None) -> None:
+        """Where a job stands in its queue, or how long it will wait for others."""
 
     def event(self, event: Event) -> None:
         """Something happened."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self, TextIO
 
-from wheelyard.answers import ChildAnswer
+from wheelyard.answers import ChildAnswer, QueueAnswer
 from wheelyard.cli.foreign_text import clean
 from wheelyard.cli.progress.board import Activity, Board, clock_text
 from wheelyard.cli.sizes import size_text
@@ -51,6 +51,12 @@ class PlainDisplay:
     def expect(self, parent: str, children: Sequence[ChildAnswer]) -> None:
         """See `Display.expect`."""
         self._board.expect(parent, children, self._board.now(self._clock()))
+
+    def stand(self, job_id: str, queue: QueueAnswer | None) -> None:
+        """See `Display.stand`."""
+        job = self._board.stand(job_id, queue)
+        if job is not None and job.state == "queued" and queue is not None and queue.place:
+            self._say_where_due(job)
 
     def event(self, event: Event) -> None:
         """See `Display.event`."""

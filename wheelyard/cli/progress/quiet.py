@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Self
 
-from wheelyard.answers import ChildAnswer
+from wheelyard.answers import ChildAnswer, QueueAnswer
 from wheelyard.cli.foreign_text import clean
 from wheelyard.event import Event
 
@@ -22,6 +22,9 @@ class QuietDisplay:
 
     def expect(self, parent: str, children: Sequence[ChildAnswer]) -> None:
         """See `Display.expect`."""
+
+    def stand(self, job_id: str, queue: QueueAnswer | None) -> None:
+        """See `Display.stand`."""
 
     def event(self, event: Event) -> None:
         """See `Display.event`."""

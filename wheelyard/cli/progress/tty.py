@@ -14,9 +14,10 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from wheelyard.answers import ChildAnswer
+from wheelyard.answers import ChildAnswer, QueueAnswer
 from wheelyard.cli.foreign_text import clean
 from wheelyard.cli.progress.board import Activity, Board, clock_text
+from wheelyard.cli.queue_text import about_text
 from wheelyard.cli.sizes import size_text
 from wheelyard.event import Event
 
@@ -65,6 +66,11 @@ class TtyDisplay:
         """See `Display.expect`."""
         with self._lock:
             self._board.expect(parent, children, self._board.now(self._clock()))
+
+    def stand(self, job_id: str, queue: QueueAnswer | None) -> None:
+        """See `Display.stand`."""
+        with self._lock:
+            self._board.stand(job_id, queue)
 
     def event(self, event: Event) -> None:
         """See `Display.event`."""
@@ -149,7 +155,10 @@ class TtyDisplay:
         if self._board.hits:
             parts.append(f"{self._board.hits} from the cache")
         if not self._board.active:
-            parts.append(self._board.root.word)
+            root = self._board.root
+            parts.append(root.word)
+            if root.phase == "waiting" and root.queue is not None and root.queue.wait_seconds:
+                parts.append(about_text(root.queue.wait_seconds))
         parts.append(clock_text(self._clock() - self._begin))
         separator = " · " if self._fancy else " | "
         return Text(separator.join(parts), style="dim", no_wrap=True, overflow="ellipsis")

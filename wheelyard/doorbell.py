@@ -1,28 +1,40 @@
-"""The doorbell: a Celery message that says "look at this job", and may be lost."""
+"""The doorbell: a Celery message that says "look at your queues", and may be lost."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import time
+from typing import Any, Protocol
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from wheelyard.errors import QueueUnavailable
+from wheelyard.outages import OUTAGES
 
 TASK = "wheelyard.run"
+_LISTEN_SECONDS = 30.0
+# A ring is a favour: whoever asks for a build must not wait for a Redis that hangs.
+_RING_SECONDS = 2.0
+_DEAF_SECONDS = 5.0
+_CONNECTIONS = 100
 
 
 class Doorbell(Protocol):
     """Rings for a job. A lost ring is rung again by the relay."""
 
     def ring(self, job_id: str, queue: str) -> None:
-        """Tell some worker of the queue to look at the job; raises `QueueUnavailable`."""
+        """Tell some worker of the queue to look at it; raises `QueueUnavailable`."""
+
+    def unheard(self, queue: str) -> int:
+        """How many rings of a queue no worker has heard yet; raises `QueueUnavailable`."""
 
 
-def celery_application(redis_url: str) -> Celery:
+def celery_application(redis_url: str, socket_seconds: float = _LISTEN_SECONDS) -> Celery:
     """The Celery application, the same for who rings and who answers.
 
     Results are off, and the visibility timeout plays no part: SQL is the truth about jobs.
+
+    :param socket_seconds: that it waits for an answer of Redis.
     """
     app = Celery("wheelyard", broker=redis_url, set_as_current=False)
     app.conf.update(
@@ -30,9 +42,11 @@ def celery_application(redis_url: str) -> Celery:
         task_acks_late=False,
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
+        # A worker outlasts a Redis that is away for a day.
+        broker_connection_max_retries=None,
         broker_transport_options={
-            "socket_connect_timeout": 5,
-            "socket_timeout": 30,
+            "socket_connect_timeout": min(5.0, socket_seconds),
+            "socket_timeout": socket_seconds,
             "global_keyprefix": "wheelyard:",
         },
         task_default_queue="plans",
@@ -44,24 +58,50 @@ def celery_application(redis_url: str) -> Celery:
 
 
 class CeleryDoorbell:
-    """Rings through Celery on Redis."""
+    """Rings through Celery on Redis. Safe to share between threads.
+
+    A Redis that does not answer is left alone for some seconds, so that a service under load does not wait
+    for it with every request.
+
+    :param redis_url: of a Redis-protocol server.
+    """
 
     def __init__(self, redis_url: str) -> None:
-        self._app = celery_application(redis_url)
+        self._app = celery_application(redis_url, _RING_SECONDS)
+        # Enough for every thread of a service: a ring must not wait for another one's time-out.
+        self._app.conf.broker_pool_limit = _CONNECTIONS
+        # kombu would connect again and again, up to some time-out of its own.
+        self._app.conf.broker_transport_options["max_retries"] = 0
+        self._deaf_until = 0.0
+        self._found = ""
 
     def ring(self, job_id: str, queue: str) -> None:
         """See `Doorbell.ring`."""
+        self._asked(lambda: self._app.send_task(TASK, args=[job_id], queue=queue, retry=False))
+
+    def unheard(self, queue: str) -> int:
+        """See `Doorbell.unheard`."""
+
+        def ask() -> int:
+            with self._app.pool.acquire(block=True) as connection:
+                return int(connection.default_channel.queue_declare(queue).message_count)
+
+        return int(self._asked(ask))
+
+    def _asked(self, question: Any) -> Any:
+        if time.monotonic() < self._deaf_until:
+            raise _unavailable(self._found)
         try:
-            self._app.send_task(
-                TASK,
-                args=[job_id],
-                queue=queue,
-                retry=True,
-                retry_policy={"max_retries": 1, "interval_start": 0.1},
-            )
+            return question()
         except (OperationalError, OSError) as error:
-            raise QueueUnavailable(
-                "Redis does not take the job's message",
-                found=str(error),
-                do="the job stays queued and the relay rings again; see that Redis runs",
-            ) from error
+            self._found = str(error)
+            self._deaf_until = time.monotonic() + _DEAF_SECONDS
+            raise OUTAGES.noted("redis", _unavailable(self._found)) from error
+
+
+def _unavailable(found: str) -> QueueUnavailable:
+    return QueueUnavailable(
+        "Redis does not take the job's message",
+        found=found,
+        do="the job stays queued and the relay rings again; see that Redis runs",
+    )

@@ -9,38 +9,49 @@ import threading
 import structlog
 
 from wheelyard.doorbell import CeleryDoorbell, Doorbell
-from wheelyard.errors import QueueUnavailable, WheelyardError
+from wheelyard.errors import WheelyardError
+from wheelyard.jobs.workers import WorkerRegistry
 from wheelyard.settings import read_settings
 from worker.context import Services
+from worker.leftovers import sweeping
+from worker.presence import Presence, identity_of_process
 from worker.process import open_services
+from worker.rounds import Round, Rounds
 
 _QUIET_SECONDS = 10.0
-_SWEEP_EVERY = 15
+_MOST_RINGS = 16
+_END_SECONDS = 5.0
 
 logger = structlog.get_logger("relay")
 
 
 def ring_again(services: Services, doorbell: Doorbell) -> int:
-    """Ring for every job that can be claimed and was not rung lately; returns how many."""
-    silent = services.ledger.silent(_QUIET_SECONDS)
+    """Ring for the queues whose jobs can be claimed and were not rung lately; returns how often.
+
+    Who hears a ring takes whatever the queue has, so a few are enough, and those count that nobody has
+    heard yet: while no worker runs, messages must not pile up.
+    """
+    rings = 0
+    for queue, jobs in _by_queue(services.ledger.silent(_QUIET_SECONDS)).items():
+        missing = _MOST_RINGS - doorbell.unheard(queue)
+        for job in jobs[: max(missing, 0)]:
+            doorbell.ring(job, queue)
+            rings += 1
+    return rings
+
+
+def _by_queue(silent: list[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
     for job, queue in silent:
-        doorbell.ring(job, queue)
-    return len(silent)
+        found.setdefault(queue, []).append(job)
+    return found
 
 
 def reap(services: Services) -> None:
-    """Queue the jobs again whose lease ran out, and remove their containers."""
-    for job in services.ledger.take_back(services.settings.max_attempts):
+    """Queue the jobs again whose lease ran out."""
+    taken = services.ledger.take_back(services.settings.max_attempts)
+    for job in taken:
         logger.warning("a lease ran out", job=job)
-        services.engine.remove_job(job)
-
-
-def sweep(services: Services) -> None:
-    """Remove the containers of jobs that nobody holds. Jobs of another stack on this host are not ours."""
-    for job in services.ledger.get_many(sorted(set(services.engine.jobs().values()))):
-        if not job.owner:
-            logger.warning("removing a container that nobody owns", job=job.id)
-            services.engine.remove_job(job.id)
 
 
 def main() -> int:
@@ -55,19 +66,18 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     doorbell = CeleryDoorbell(settings.redis_url)
-    rounds = 0
-    while not stop.is_set():
-        try:
-            reap(services)
-            if rounds % _SWEEP_EVERY == 0:
-                sweep(services)
-            ring_again(services, doorbell)
-        except QueueUnavailable as error:
-            logger.warning("can't ring", error=error.found)
-        except WheelyardError as error:
-            logger.warning("a round failed", error=str(error))
-        rounds += 1
-        stop.wait(settings.relay_seconds)
+    registry = WorkerRegistry(services.ledger.database)
+    # Apart from each other: while Redis hangs leases run out all the same, and so does an engine's patience.
+    rounds = (
+        Round(name="reaper", once=lambda: reap(services), pause=settings.relay_seconds),
+        Round(name="ringer", once=lambda: ring_again(services, doorbell), pause=settings.relay_seconds),
+        sweeping(services),
+    )
+    with (
+        Presence(registry, identity_of_process(services.owner, ("relay",)), stop.is_set),
+        Rounds(rounds, _END_SECONDS),
+    ):
+        stop.wait()
     return 0
 
 

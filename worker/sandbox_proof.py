@@ -50,7 +50,9 @@ def prove(engine: Engine, image: str) -> Iterator[tuple[Property, str]]:
         for tried in PROPERTIES:
             yield tried, tried.holds(proof)
     finally:
-        engine.remove_job(JOB)
+        for left in engine.containers():
+            if left.job == JOB:
+                engine.remove(left.id)
 
 
 class Proof:
@@ -191,7 +193,7 @@ def _removal(proof: Proof) -> str:
         timer = threading.Timer(0.3, container.kill)
         timer.start()
         _sh(container, "sleep 30")
-    left = [job for job in proof.engine.jobs().values() if job == JOB]
+    left = [one for one in proof.engine.containers() if one.job == JOB]
     return f"{len(left)} containers left behind" if left else ""
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 
 from wheelyard.errors import DiskFull, InfrastructureError
-from wheelyard.jobs.database import Database
+from wheelyard.jobs.database import Database, TakenBack, repeated
 from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.models import Base
 
@@ -81,3 +85,61 @@ def test_sqlite_keeps_its_promises_for_a_crash(tmp_path):
             assert session.connection().exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
     database.close()
     assert sqlite3.connect(tmp_path / "jobs.db").execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_what_the_database_took_back_because_of_another_is_done_again(database):
+    if database.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite's writers go one by one")
+    with database.transaction() as session:
+        session.connection().exec_driver_sql("CREATE TABLE pairs (id integer PRIMARY KEY, n integer)")
+        session.connection().exec_driver_sql("INSERT INTO pairs VALUES (1, 0), (2, 0)")
+    bump = text("UPDATE pairs SET n = n + 1 WHERE id = :id")
+    gate = threading.Barrier(2)
+    tries = []
+
+    @repeated
+    def add(first, second):
+        tries.append(first)
+        with database.transaction() as session:
+            connection = session.connection()
+            connection.execute(bump, {"id": first})
+            with contextlib.suppress(threading.BrokenBarrierError):
+                gate.wait(timeout=2)
+            connection.execute(bump, {"id": second})
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(add, 1, 2), pool.submit(add, 2, 1)]:
+            done.result()
+    assert len(tries) == 3
+    with database.reading() as session:
+        rows = session.connection().exec_driver_sql("SELECT n FROM pairs ORDER BY id").scalars().all()
+    assert list(rows) == [2, 2]
+
+
+def test_a_transaction_that_is_taken_back_again_and_again_is_said():
+    calls = []
+
+    @repeated
+    def never():
+        calls.append(1)
+        raise TakenBack("no luck")
+
+    with pytest.raises(TakenBack):
+        never()
+    assert len(calls) == 6
+
+
+def test_a_patient_transaction_waits_for_a_database_that_comes_back(tmp_path):
+    place = tmp_path / "later" / "jobs.db"
+    database = Database(f"sqlite:///{place}", patience=10)
+
+    def make():
+        place.parent.mkdir()
+        migrate(f"sqlite:///{place}")
+
+    maker = threading.Timer(0.5, make)
+    maker.start()
+    with database.reading() as session:
+        assert session.connection().exec_driver_sql("SELECT 1").scalar() == 1
+    maker.join()
+    database.close()

@@ -29,7 +29,8 @@ def engine(request):
     except EngineFailed as error:
         pytest.skip(f"{request.param} does not work here: {error.failed}")
     yield found
-    found.remove_job(JOB)
+    for left in containers_of(found, JOB):
+        found.remove(left)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def sh(container, script, **options):
 
 
 def containers_of(engine, job):
-    return [name for name, owner in engine.jobs().items() if owner == job]
+    return [one.id for one in engine.containers() if one.job == job]
 
 
 def test_hands_over_each_line_and_the_exit_status(shared):
@@ -233,15 +234,23 @@ def test_is_removed_whatever_happens_inside(engine, spec):
     assert containers_of(engine, "contract-interrupt") == []
 
 
-def test_removes_what_a_dead_worker_left_behind(engine, spec):
-    handle = engine.start(spec(job="contract-left"))
-    handle.__enter__()
-    other = engine.start(spec(job="contract-other"))
-    other.__enter__()
-    assert engine.remove_job("contract-left") == 1
-    assert engine.remove_job("contract-left") == 0
-    assert containers_of(engine, "contract-other") != []
-    other.__exit__(None, None, None)
+def test_lists_the_job_and_the_owner_of_each_container(engine, spec):
+    with (
+        engine.start(spec(job="contract-both", owner="host/1/old")) as old,
+        engine.start(spec(job="contract-both", owner="host/2/new")) as new,
+    ):
+        found = {one.id: one.owner for one in engine.containers() if one.job == "contract-both"}
+    assert found == {old.id: "host/1/old", new.id: "host/2/new"}
+
+
+def test_removes_what_a_dead_worker_left_behind_and_nothing_else(engine, spec):
+    handle = engine.start(spec(job="contract-left", owner="old"))
+    left = handle.__enter__()
+    with engine.start(spec(job="contract-left", owner="new")) as other:
+        for _ in range(2):
+            engine.remove(left.id)
+        assert containers_of(engine, "contract-left") == [other.id]
+        assert sh(other, "echo lives")[1] == ["lives"]
     handle.__exit__(None, None, None)
 
 

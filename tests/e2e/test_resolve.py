@@ -81,7 +81,7 @@ def resolver(index: IndexSite, engine: Engine, image: str, tmp_path: Path, lines
         scratch=tmp_path,
         report=lines.append,
     )
-    assert JOB not in engine.jobs().values()
+    assert not any(one.job == JOB for one in engine.containers())
 
 
 def setup_py(name: str, version: str = "1.0", more: str = "") -> dict[str, str]:

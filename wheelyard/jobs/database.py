@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import random
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
@@ -13,19 +16,61 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from wheelyard.errors import DiskFull, InfrastructureError, InputError
+from wheelyard.outages import OUTAGES
 
 _CONNECTIONS = 8
 _MORE_CONNECTIONS = 56
+_PATIENCE_PAUSE_SECONDS = 0.2
+_TRIES = 6
+_TRY_PAUSE_SECONDS = 0.02
+# SQLSTATE of a transaction that the server took back because of another one: nothing of it was done.
+_TAKEN_BACK = {"40001", "40P01"}
+# A server whose machine is gone says nothing; these let libpq notice that within some 15 s (libpq, 34.1.2).
+_LIBPQ = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
+
+
+class TakenBack(InfrastructureError):
+    """The database undid a transaction because of another one at the same time; it may be done again."""
+
+    kind = "taken-back"
+    title = "The database undid a transaction"
+
+
+def repeated(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
+    """Decorates what is one transaction or several that may be done again: a dead-lock is no outage."""
+
+    @functools.wraps(function)
+    def again(*args: Given.args, **kwargs: Given.kwargs) -> Answer:
+        for tried in range(1, _TRIES):
+            try:
+                return function(*args, **kwargs)
+            except TakenBack:
+                # Not in step with who was in the way.
+                time.sleep(_TRY_PAUSE_SECONDS * 2**tried * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        return function(*args, **kwargs)
+
+    return again
 
 
 class Database:
     """Sessions on one database; safe to share between threads.
 
     :param url: SQLAlchemy address, `sqlite:///FILE` or `postgresql+psycopg://…`.
+    :param patience: seconds for which the beginning of a transaction waits for a database that is away, for
+        instance because it restarts. What fails after the beginning is said at once.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = 0.0) -> None:
         self.engine = open_engine(url)
+        self._patience = patience
         self._writers = sessionmaker(self.engine, expire_on_commit=False)
         self._readers = sessionmaker(
             self.engine.execution_options(wheelyard_reads=True), expire_on_commit=False
@@ -37,14 +82,14 @@ class Database:
         :raises DiskFull: there was no room to write.
         :raises InfrastructureError: the database did not answer.
         """
-        return _transaction(self._writers)
+        return _transaction(self._writers, self._patience)
 
     def reading(self) -> AbstractContextManager[Session]:
         """A transaction that only reads: one view of the rows, which on SQLite waits for no writer.
 
         :raises InfrastructureError: the database did not answer.
         """
-        return _transaction(self._readers)
+        return _transaction(self._readers, self._patience)
 
     def check(self) -> None:
         """Ask for one row of the jobs; raises where the database or its tables are missing.
@@ -62,9 +107,9 @@ class Database:
                     found=_first_line(error),
                     do="run `python -m wheelyard.jobs.migrate`",
                 ) from error
-            raise _failure(error) from error
+            raise OUTAGES.noted("database", _failure(error)) from error
         except PoolTimeout as error:
-            raise _too_busy(error) from error
+            raise OUTAGES.noted("database", _too_busy(error)) from error
 
     def close(self) -> None:
         """Close every connection; a later use opens new ones."""
@@ -72,14 +117,34 @@ class Database:
 
 
 @contextmanager
-def _transaction(sessions: sessionmaker[Session]) -> Iterator[Session]:
+def _transaction(sessions: sessionmaker[Session], patience: float) -> Iterator[Session]:
     try:
-        with sessions.begin() as session:
+        with _begun(sessions, patience) as session:
             yield session
+            session.commit()
     except (OperationalError, InterfaceError) as error:
-        raise _failure(error) from error
+        raise OUTAGES.noted("database", _failure(error)) from error
     except PoolTimeout as error:
-        raise _too_busy(error) from error
+        raise OUTAGES.noted("database", _too_busy(error)) from error
+
+
+def _begun(sessions: sessionmaker[Session], patience: float) -> Session:
+    """A session that has its connection already."""
+    limit = time.monotonic() + patience
+    while True:
+        session = sessions()
+        try:
+            session.connection()
+        except (OperationalError, InterfaceError):
+            session.close()
+            if time.monotonic() >= limit:
+                raise
+            time.sleep(_PATIENCE_PAUSE_SECONDS)
+        except BaseException:
+            session.close()
+            raise
+        else:
+            return session
 
 
 def _failure(error: DBAPIError) -> InfrastructureError:
@@ -91,6 +156,12 @@ def _failure(error: DBAPIError) -> InfrastructureError:
     ):
         return DiskFull(
             "the database's disk is full", found=_first_line(error), do="make room there; nothing was lost"
+        )
+    if getattr(original, "sqlstate", "") in _TAKEN_BACK:
+        return TakenBack(
+            "the database undid a transaction because of another one",
+            found=_first_line(error),
+            do="ask again; where it stays so, the database is overloaded",
         )
     return InfrastructureError(
         "the database does not answer",
@@ -131,7 +202,9 @@ def open_engine(url: str) -> Engine:
     try:
         address = make_url(url)
         if not address.drivername.startswith("sqlite"):
-            return create_engine(address, pool_pre_ping=True, **sizes)
+            postgres = address.get_backend_name() == "postgresql"
+            given = {name: value for name, value in _LIBPQ.items() if name not in address.query}
+            return create_engine(address, pool_pre_ping=True, connect_args=given if postgres else {}, **sizes)
     except (ArgumentError, ModuleNotFoundError) as error:
         raise _no_address(str(error)) from error
     if address.database in {None, "", ":memory:"}:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import json
 import secrets
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from wheelyard.digests import Digest
@@ -16,7 +15,7 @@ from wheelyard.errors import EngineFailed, InputError
 from wheelyard.process import run_command
 from worker.engine.cgroup import MemoryCounters
 from worker.engine.container import CommandContainer
-from worker.engine.contract import LABEL_JOB, ContainerSpec
+from worker.engine.contract import LABEL_JOB, LABEL_OWNER, ContainerSpec, LabelledContainer
 from worker.engine.options import run_arguments
 from worker.engine.traits import EngineTraits
 
@@ -74,38 +73,28 @@ class CommandEngine:
         """As `worker.engine.contract.Engine.start`."""
         return CommandHandle(self, spec)
 
-    def remove_job(self, job: str) -> int:
-        """As `worker.engine.contract.Engine.remove_job`."""
-        found = self._containers(f"{LABEL_JOB}={job}")
-        for container in found:
-            self.remove(container)
-        return len(found)
-
-    def jobs(self) -> Mapping[str, str]:
-        """As `worker.engine.contract.Engine.jobs`."""
-        template = f'{{{{index .Config.Labels "{LABEL_JOB}"}}}}'
-        found = {}
-        for container in self._containers(LABEL_JOB):
-            # One that is gone between the two questions belongs to no job any more.
-            with contextlib.suppress(EngineFailed):
-                found[container] = self._ask("container", "inspect", "--format", template, container).strip()
-        return found
+    def containers(self) -> Sequence[LabelledContainer]:
+        """As `worker.engine.contract.Engine.containers`."""
+        job, owner = (self.traits.label_template % label for label in (LABEL_JOB, LABEL_OWNER))
+        lines = self._ask(
+            "ps", "--all", "--no-trunc", "--filter", f"label={LABEL_JOB}", "--format",
+            f"{{{{.ID}}}}\t{job}\t{owner}",
+        )  # fmt: skip
+        fields = (line.split("\t") for line in lines.splitlines())
+        return [LabelledContainer(id=one, job=job, owner=owner) for one, job, owner in fields]
 
     def version(self) -> str:
         """As `worker.engine.contract.Engine.version`."""
         return f"{self.name} {self.traits.release} ({self.traits.runtime})"
 
     def remove(self, container: str) -> None:
-        """Remove a container by id or name, running or not; one that is gone already is fine."""
+        """As `worker.engine.contract.Engine.remove`; a name will do, too."""
         try:
             self._ask("rm", "--force", "--volumes", container, timeout=START_TIMEOUT)
         except EngineFailed as error:
             found = error.found.lower()
             if "no such container" not in found and "no container with" not in found:
                 raise
-
-    def _containers(self, label: str) -> list[str]:
-        return self._ask("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}").split()
 
     def _ask(self, *arguments: str, timeout: float = ASK_TIMEOUT) -> str:
         return run_command([*self.traits.command, *arguments], timeout=timeout, failure=EngineFailed)

@@ -50,6 +50,20 @@ class Ended:
     out_of_memory: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledContainer:
+    """A container of ours as the engine lists it.
+
+    :param id: the engine's own, whole.
+    :param job: id of the job that it was made for.
+    :param owner: id of the worker process that made it; it is another one after a takeover of the job.
+    """
+
+    id: str
+    job: str
+    owner: str
+
+
 class Container(Protocol):
     """A container that runs; commands are run in it one after the other."""
 
@@ -107,11 +121,11 @@ class Engine(Protocol):
     def start(self, spec: ContainerSpec) -> ContainerHandle:
         """A context manager that starts a container and always removes it, whatever happens inside."""
 
-    def remove_job(self, job: str) -> int:
-        """Remove every container of a job, running or not; returns how many there were."""
+    def containers(self) -> Sequence[LabelledContainer]:
+        """Every container that carries our labels, running or not, of whatever stack on this host."""
 
-    def jobs(self) -> Mapping[str, str]:
-        """Container id to job id, of every container that carries our label."""
+    def remove(self, container: str) -> None:
+        """Remove a container by id, running or not; one that is gone already is fine."""
 
     def version(self) -> str:
         """The engine's own version, for instance `podman 4.3.1 (runc)`."""

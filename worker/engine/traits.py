@@ -30,6 +30,7 @@ class EngineTraits:
     :param tmpfs_options: mount options that every tmpfs needs here.
     :param loopback_pull_options: options for a pull from a registry on loopback.
     :param save_options: options that make `save` write a docker archive.
+    :param label_template: what prints one label in a list of containers; `%s` stands for its name.
     """
 
     name: EngineName
@@ -40,6 +41,7 @@ class EngineTraits:
     tmpfs_options: tuple[str, ...] = ()
     loopback_pull_options: tuple[str, ...] = ()
     save_options: tuple[str, ...] = ()
+    label_template: str = '{{.Label "%s"}}'
 
 
 def _ulimits() -> tuple[str, ...]:
@@ -94,6 +96,8 @@ def detect_podman() -> EngineTraits:
         # Docker takes registries on loopback for plain HTTP by itself.
         loopback_pull_options=("--tls-verify=false",),
         save_options=("--format", "docker-archive"),
+        # Podman 4 has no `.Label` there, docker's `.Labels` is one long text.
+        label_template='{{index .Labels "%s"}}',
     )
 
 

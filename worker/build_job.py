@@ -10,7 +10,10 @@ from sqlalchemy.orm import Session
 
 from wheelyard.errors import BuildFailed, InfrastructureError, WheelyardError, from_document
 from wheelyard.jobs.states import Job, State
+from wheelyard.limits import Limits
+from wheelyard.recipes import get_recipe
 from wheelyard.requests import BuildRequest, Caller
+from wheelyard.toolchains import get_toolchain
 from wheelyard.wheel_record import WheelRecord
 from worker.context import Services, Work
 from worker.outcome import Done, Outcome, Parked
@@ -34,10 +37,10 @@ def make_build(work: Work) -> Outcome:
     waiting = [node for node in nodes if not node.hit and not node.job]
     if waiting:
         level = min(node.level for node in waiting)
-        nodes = [
-            submit_node(work, spec, nodes, node) if node in waiting and node.level == level else node
-            for node in nodes
-        ]
+        # Turns are given in the order of submission, so what the end waits for longest is begun first.
+        ready = sorted((node for node in waiting if node.level == level), key=lambda node: -node.path_seconds)
+        submitted = {node.key: submit_node(work, spec, nodes, node) for node in ready}
+        nodes = [submitted.get(node.key, node) for node in nodes]
         spec = {**spec, "nodes": [asdict(node) for node in nodes]}
         return Parked(children=tuple(node.job for node in nodes if node.job), spec=spec)
     return answer(work, request, spec, nodes)
@@ -89,12 +92,21 @@ def submit_node(work: Work, spec: dict[str, Any], nodes: list[Node], node: Node)
         "inputs": node.inputs,
         "image": spec["image"],
         "runtime": [other.key for other in nodes if other.level < node.level],
+        "limits": _limits(services, BuildRequest.from_document(spec), node.project).to_document(),
     }
     submission = services.requests.wheel(
         node.key, spec=document, title=f"{node.project} {node.version}", subject=node.project,
         toolchain=job.toolchain, channel=job.channel, caller=Caller.of_job(job, services.owner),
     )  # fmt: skip
     return Node(**{**asdict(node), "job": submission.job.id})
+
+
+def _limits(services: Services, request: BuildRequest, project: str) -> Limits:
+    """Limits of one wheel's build: the request's win over the recipe's, those over the toolchain's."""
+    settings = services.settings
+    toolchain = get_toolchain(request.toolchain, settings.toolchains_dir)
+    recipe = get_recipe(project, settings.recipes_dir)
+    return Limits.of(settings, toolchain.limits, recipe.limits, request.limits)
 
 
 def answer(work: Work, request: BuildRequest, spec: dict[str, Any], nodes: list[Node]) -> Done:

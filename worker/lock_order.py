@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from packaging.utils import canonicalize_name
@@ -42,3 +42,26 @@ def levels(needs: Mapping[str, frozenset[str]]) -> list[tuple[str, ...]]:
         rounds.append(ready)
         sorter.done(*ready)
     return rounds
+
+
+def path_seconds(
+    rounds: Sequence[Sequence[str]], needs: Mapping[str, frozenset[str]], own: Mapping[str, float]
+) -> dict[str, float]:
+    """For each project the seconds from its start to the end of the longest chain of those that need it.
+
+    What is longest is begun first: a short chain can wait for a worker, the longest one delays the end (the
+    list scheduling of Hu, 1961, and Graham, 1966).
+
+    :param rounds: as `levels` gives them.
+    :param needs: what each project needs.
+    :param own: seconds that each takes by itself.
+    """
+    found: dict[str, float] = {}
+    for ready in reversed(rounds):
+        after = {
+            name: max((found[later] for later in found if name in needs.get(later, frozenset())), default=0.0)
+            for name in ready
+        }
+        # Only when the round is done: of a cycle, which is one round, none comes after the other.
+        found |= {name: own.get(name, 0.0) + after[name] for name in ready}
+    return found

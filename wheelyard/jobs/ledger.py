@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from wheelyard.errors import Cancelled, Conflict, InfrastructureError, WheelyardError
-from wheelyard.jobs.database import Database
+from wheelyard.jobs.database import Database, repeated
 from wheelyard.jobs.models import JobChildRow, JobRow, TransitionRow, WaiterRow, WebhookRow
 from wheelyard.jobs.reader import JobReader
 from wheelyard.jobs.rows import IN_TURN, children_of, claimable, held, is_active, job_of, lost, read_job
@@ -36,6 +36,7 @@ class Ledger(JobReader):
 
     # -- from the front door -------------------------------------------------------------------------------
 
+    @repeated
     def submit(
         self,
         kind: Kind,
@@ -148,6 +149,7 @@ class Ledger(JobReader):
         )
         return max(head or 0, 0 if own is None else own + 1)
 
+    @repeated
     def cancel(self, job_id: str, actor: str, reason: str = "asked to", waiter: str = "") -> Job:
         """Leave a job; the last waiter's leave cancels it. An unclaimed job ends at once, a claimed one soon.
 
@@ -212,6 +214,7 @@ class Ledger(JobReader):
             )
             return [job_of(row, ()) for row in rows]
 
+    @repeated
     def claim(self, job_id: str, owner: str, lease_seconds: float) -> Claim | None:
         """Take a job that nobody holds and whose children all ended; raises its fence.
 
@@ -239,6 +242,7 @@ class Ledger(JobReader):
             session.flush()
             return Claim(job=read_job(session, job_id), owner=owner, fence=fence)
 
+    @repeated
     def renew(self, claim: Claim, lease_seconds: float) -> None:
         """Prolong the lease.
 
@@ -256,6 +260,7 @@ class Ledger(JobReader):
         if asked:
             raise Cancelled(f"job {claim.id} was cancelled")
 
+    @repeated
     def advance(self, claim: Claim, phase: str, state: State = State.BUILDING) -> None:
         """Note the phase that begins, for instance `compile`.
 
@@ -270,6 +275,7 @@ class Ledger(JobReader):
                 row.state = state
             row.phase = phase
 
+    @repeated
     def park(self, claim: Claim, children: Iterable[str], spec: dict[str, Any]) -> State:
         """Let go of a job until its children have ended; it is rung again then, with the new spec.
 
@@ -294,6 +300,7 @@ class Ledger(JobReader):
             row.owner, row.lease_until, row.rung_at = "", 0.0, 0.0
             return State.BUILDING
 
+    @repeated
     def succeed(
         self, claim: Claim, result: dict[str, Any], log: str = "", publish: Publish | None = None
     ) -> None:
@@ -308,6 +315,7 @@ class Ledger(JobReader):
             row.result, row.log, row.phase = result, log, ""
             self._end(session, row, State.SUCCEEDED, claim.owner, "done")
 
+    @repeated
     def fail(self, claim: Claim, error: WheelyardError, log: str = "", max_attempts: int = 1) -> State:
         """End a job badly, or queue it again where its infrastructure failed and a try is left.
 
@@ -333,6 +341,7 @@ class Ledger(JobReader):
             self._leave_children(session, claim.id, claim.owner)
             return state
 
+    @repeated
     def release(self, claim: Claim, reason: str) -> State:
         """Hand a job back to the queue, for instance because the worker must stop.
 
@@ -349,6 +358,7 @@ class Ledger(JobReader):
 
     # -- from the relay and the reaper -----------------------------------------------------------------------
 
+    @repeated
     def silent(self, quiet_seconds: float, limit: int = 200) -> list[tuple[str, str]]:
         """Jobs that can be claimed and were not rung lately, in turn; notes that they are rung now.
 
@@ -368,6 +378,7 @@ class Ledger(JobReader):
                 )
             return [(row.id, row.queue) for row in rows]
 
+    @repeated
     def take_back(self, max_attempts: int) -> list[str]:
         """Queue every job again whose lease ran out, or end it where no try is left. Returns their ids."""
         taken = []

@@ -101,6 +101,13 @@ class ForeignOutputRefused(BuildFailed):
     title = "The output was refused"
 
 
+class OutOfMemory(BuildFailed):
+    """The memory limit of a build's container killed a part of it."""
+
+    kind = "out-of-memory"
+    title = "The build ran out of memory"
+
+
 class InfrastructureError(WheelyardError):
     """Something that Wheelyard stands on (store, queue, database, engine, index) failed."""
 

@@ -6,12 +6,14 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from wheelyard.errors import InfrastructureError
 
 CLEAN_UP_SECONDS = 15.0
+_CHECK_SECONDS = 0.5
 
 
 def run_command(
@@ -22,6 +24,7 @@ def run_command(
     stdin: bytes | None = None,
     cwd: Path | None = None,
     failure: type[InfrastructureError] = InfrastructureError,
+    check: Callable[[], None] | None = None,
 ) -> str:
     """Run a program of ours (never a foreign one) to its end and return its standard output.
 
@@ -30,6 +33,7 @@ def run_command(
     :param environment: its whole environment; None means this process's own.
     :param stdin: bytes for its standard input; None means an empty one.
     :param failure: class of the error that is raised.
+    :param check: called every half second; what it raises ends the program and goes through.
     :raises InfrastructureError: it is not installed, took too long, or ended with another status than 0.
     """
     program = argv[0]
@@ -50,7 +54,7 @@ def run_command(
         ) from error
     with running:
         try:
-            output, complaints = running.communicate(stdin or b"", timeout=timeout)
+            output, complaints = _communicate(running, stdin or b"", timeout, check)
         except subprocess.TimeoutExpired as error:
             _end_group(running)
             raise failure(
@@ -67,6 +71,22 @@ def run_command(
             argv=list(argv),
         )
     return output.decode(errors="replace")
+
+
+def _communicate(
+    running: subprocess.Popen[bytes], stdin: bytes, timeout: float, check: Callable[[], None] | None
+) -> tuple[bytes, bytes]:
+    if check is None:
+        return running.communicate(stdin, timeout=timeout)
+    limit = time.monotonic() + timeout
+    while True:
+        try:
+            # A repeated call loses no output, and the input is only taken by the first one.
+            return running.communicate(stdin, timeout=_CHECK_SECONDS)
+        except subprocess.TimeoutExpired:
+            check()
+            if time.monotonic() > limit:
+                raise
 
 
 def _end_group(running: subprocess.Popen[bytes]) -> None:

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest
-from wheelyard.errors import BuildFailed, EngineFailed, ForeignOutputRefused, StoreUnavailable, TimedOut
+from wheelyard.errors import (
+    BuildFailed,
+    EngineFailed,
+    ForeignOutputRefused,
+    OutOfMemory,
+    StoreUnavailable,
+    TimedOut,
+)
+from wheelyard.limits import Limits
 from wheelyard.toolchains import Toolchain
 from worker import compiler_cache
+from worker.capacity import parallel_jobs
 from worker.context import Work
-from worker.diagnosis import diagnose
+from worker.diagnosis import diagnose, full_disk
 from worker.engine.contract import Container, ContainerSpec
 
 _PYTHON = "/opt/wheelyard/bin/python"
 _SCRIPT = "/in/inside/build_wheel.py"
 _SHORT_PHASE_SECONDS = 900.0
+_LEAST_TMP = 1 << 26
+_MORE_TIME = (
+    "ask again with more, such as `--timeout 4h`, or raise `seconds` in the recipe's [limits] or "
+    "WHEELYARD_BUILD_TIMEOUT"
+)
+# CMake hands its own on to ninja or make; meson-python is told by our script, since ninja reads no variable.
+_PARALLEL = ("CMAKE_BUILD_PARALLEL_LEVEL", "CARGO_BUILD_JOBS", "MAX_JOBS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,38 +87,94 @@ def lay_scripts(folder: Path) -> None:
             (inside / source.name).write_text(source.read_text("utf-8"))
 
 
-def make_wheel(work: Work, order: WheelOrder, folder: Path) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allotment:
+    """What one container of a job gets of its worker.
+
+    :param limits: as asked, with the memory that the worker has.
+    :param cpus: cores at the most; a fraction may be.
+    :param jobs: parallel jobs of its build tools.
+    """
+
+    limits: Limits
+    cpus: float
+    jobs: int
+
+
+def allot(work: Work, limits: Limits, memory_per_job: int) -> Allotment:
+    """A job's share of its worker at this moment, within its limits.
+
+    :param memory_per_job: as the recipe says, in bytes; 0 means unknown.
+    """
+    if work.seat.memory < limits.memory:
+        work.log.line(
+            f"memory: the build may use {work.seat.memory >> 20} MiB, since no worker has the "
+            f"{limits.memory >> 20} MiB that were asked for"
+        )
+        limits = replace(limits, memory=work.seat.memory)
+    share = work.seat.cores()
+    cpus = min(share, limits.cpus) if limits.cpus else share
+    jobs = parallel_jobs(
+        cpus,
+        memory=limits.memory,
+        memory_per_job=memory_per_job,
+        asked=work.services.settings.compile_jobs,
+    )
+    return Allotment(limits=limits, cpus=round(cpus, 2), jobs=jobs)
+
+
+def make_wheel(work: Work, order: WheelOrder, folder: Path, allotment: Allotment) -> Path:
     """Unpack, compile and repair in a fresh container without network; returns the wheel, unchecked.
 
+    A compile that ran out of memory is tried once more, in another container and with half the parallel jobs.
+
     :param folder: as `lay_inputs` filled it.
+    :raises OutOfMemory: its memory was not enough, with fewer parallel jobs neither.
     :raises BuildFailed: the project's own build failed; the text holds its first error.
     :raises TimedOut: a phase took too long.
     :raises Cancelled: the job was cancelled or its lease lost.
     """
-    settings = work.services.settings
-    spec = container_spec(work, order.image, folder)
-    environment = build_environment(order.inputs.environment, settings.compile_jobs)
-    with work.services.engine.start(spec) as container:
-        work.on_stop.append(container.kill)
-        try:
-            with work.phase("unpack"):
-                run_phase(work, container, "unpack", environment, _SHORT_PHASE_SECONDS)
-                run_phase(work, container, "environment", environment, _SHORT_PHASE_SECONDS)
-            with work.phase("compile"):
-                run_phase(work, container, "compile", environment, settings.build_timeout)
-            with work.phase("repair"):
-                run_phase(work, container, "repair", environment, _SHORT_PHASE_SECONDS)
-                wheel = _take_wheel(container, work.scratch / "out", settings.max_wheel_bytes)
-            with work.phase("save cache"):
-                _save_cache(work, container, order, environment)
-        finally:
-            work.on_stop.remove(container.kill)
+    try:
+        return _make_once(work, order, folder, allotment)
+    except OutOfMemory as error:
+        if error.facts.get("phase") != "compile" or allotment.jobs < 2:
+            raise
+        jobs = allotment.jobs // 2
+        work.log.line(
+            f"out of memory with {allotment.jobs} parallel jobs: once more in a fresh container, with {jobs}"
+        )
+        return _make_once(work, order, folder, replace(allotment, jobs=jobs), " again")
+
+
+def _make_once(work: Work, order: WheelOrder, folder: Path, allotment: Allotment, again: str = "") -> Path:
+    """One try in one container.
+
+    :param again: what is added to the names of the phases.
+    """
+    settings, limits = work.services.settings, allotment.limits
+    environment = build_environment(order.inputs.environment, allotment.jobs)
+    spec = container_spec(work, order.image, folder, allotment)
+    with work.services.engine.start(spec) as container, work.watching(container):
+        with work.phase(f"unpack{again}"):
+            run_phase(work, container, "unpack", environment, _SHORT_PHASE_SECONDS, limits)
+            run_phase(work, container, "environment", environment, _SHORT_PHASE_SECONDS, limits)
+        with work.phase(f"compile{again}"):
+            work.log.line(
+                f"compiling with {allotment.jobs} parallel job{'' if allotment.jobs == 1 else 's'}, "
+                f"{allotment.cpus:g} cores and {limits.memory >> 20} MiB"
+            )
+            run_phase(work, container, "compile", environment, limits.seconds, limits)
+        with work.phase(f"repair{again}"):
+            run_phase(work, container, "repair", environment, _SHORT_PHASE_SECONDS, limits)
+            wheel = _take_wheel(container, work.scratch / "out", settings.max_wheel_bytes)
+        with work.phase("save cache"):
+            _save_cache(work, container, order, environment, limits)
     return wheel
 
 
-def container_spec(work: Work, image: str, folder: Path) -> ContainerSpec:
+def container_spec(work: Work, image: str, folder: Path, allotment: Allotment) -> ContainerSpec:
     """The sandbox of a job's containers; its folder of inputs, at `/in`, is made readable for their user."""
-    settings = work.services.settings
+    limits = allotment.limits
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     return ContainerSpec(
@@ -110,15 +182,16 @@ def container_spec(work: Work, image: str, folder: Path) -> ContainerSpec:
         job=work.claim.id,
         owner=work.services.owner,
         mounts={folder: "/in"},
-        tmpfs={"/build": settings.build_disk, "/tmp": settings.build_disk // 4},  # noqa: S108 - the container's
-        memory=settings.build_memory,
-        pids=settings.build_pids,
+        tmpfs={"/build": limits.disk, "/tmp": max(limits.disk // 4, _LEAST_TMP)},  # noqa: S108 - the container's
+        memory=limits.memory,
+        cpus=allotment.cpus,
+        pids=limits.pids,
     )
 
 
 def build_environment(recipe: Mapping[str, str], jobs: int) -> dict[str, str]:
     """Variables of the build: fixed ones, so that equal inputs give equal bytes, and the recipe's on top."""
-    parallel = {"CMAKE_BUILD_PARALLEL_LEVEL": str(jobs), "MAKEFLAGS": f"-j{jobs}"} if jobs else {}
+    parallel = {"MAKEFLAGS": f"-j{jobs}", **dict.fromkeys(_PARALLEL, str(jobs))} if jobs else {}
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": "/tmp/home",  # noqa: S108 - the container's
@@ -151,17 +224,23 @@ def run_phase(
     phase: str,
     environment: Mapping[str, str],
     timeout: float,
+    limits: Limits,
     script: str = _SCRIPT,
 ) -> None:
     """Run one phase of our script in a container; its lines go to the log, its failure becomes the job's.
 
     :param timeout: in seconds.
-    :raises BuildFailed: it failed, or ran out of memory.
+    :param limits: of the container, for messages.
+    :raises OutOfMemory: the memory limit killed something in it.
+    :raises BuildFailed: it failed.
     :raises TimedOut: it took too long.
     """
     said: list[str] = []
+    lines = 0
 
     def on_line(line: str) -> None:
+        nonlocal lines
+        lines += 1
         if line.startswith("wheelyard: "):
             said.append(line.removeprefix("wheelyard: "))
         work.log.line(line)
@@ -178,8 +257,9 @@ def run_phase(
         raise TimedOut(
             f"{work.claim.job.title}: the phase {phase} did not end in time",
             expected=f"an end within {timeout:.0f} s",
-            do="raise WHEELYARD_BUILD_TIMEOUT, or give the build fewer features",
+            do=_MORE_TIME if phase == "compile" else "see the job's log for what it waited for",
             phase=phase,
+            seconds=timeout,
         ) from error
     except EngineFailed:
         # A killed container makes the engine fail, too; what killed it is the better reason.
@@ -187,15 +267,42 @@ def run_phase(
         raise
     work.check()
     if ended.out_of_memory:
-        limit = work.services.settings.build_memory
-        raise BuildFailed(
-            f"{work.claim.job.title}: the phase {phase} ran out of memory",
-            expected=f"at most {limit >> 20} MiB",
-            do="raise WHEELYARD_BUILD_MEMORY, or lower WHEELYARD_COMPILE_JOBS",
-            phase=phase,
-        )
+        raise _out_of_memory(work, phase, limits, environment)
     if ended.code != 0:
-        raise diagnose(work.log.tail, title=work.claim.job.title, phase=phase, said=said, code=ended.code)
+        # What an earlier phase or try printed is not what this one failed of.
+        tail = list(work.log.tail)[-lines:] if lines else []
+        raise _failed(work, phase, limits, said, ended.code, tail)
+
+
+def _out_of_memory(work: Work, phase: str, limits: Limits, environment: Mapping[str, str]) -> OutOfMemory:
+    jobs = environment.get("CMAKE_BUILD_PARALLEL_LEVEL", "")
+    found = f"the kernel killed a process of it, with {jobs} parallel jobs" if jobs else ""
+    return OutOfMemory(
+        f"{work.claim.job.title}: the phase {phase} ran out of memory",
+        expected=f"at most {limits.memory >> 20} MiB, files in the container included",
+        found=found,
+        do="ask again with more, such as `--memory 16G`, or raise `memory` in the recipe's [limits] or "
+        "WHEELYARD_BUILD_MEMORY",
+        phase=phase,
+        memory=limits.memory,
+    )
+
+
+def _failed(
+    work: Work, phase: str, limits: Limits, said: list[str], code: int, tail: list[str]
+) -> BuildFailed:
+    line = full_disk(tail)
+    if line:
+        return BuildFailed(
+            f"{work.claim.job.title}: the build's disk is full in the phase {phase}",
+            expected=f"at most {limits.disk >> 20} MiB",
+            found=line,
+            do="ask again with more, such as `--disk 30G`, or raise `disk` in the recipe's [limits] or "
+            "WHEELYARD_BUILD_DISK; files in the container count as memory, too",
+            phase=phase,
+            disk=limits.disk,
+        )
+    return diagnose(tail, title=work.claim.job.title, phase=phase, said=said, code=code)
 
 
 def _take_wheel(container: Container, folder: Path, limit: int) -> Path:
@@ -214,8 +321,10 @@ def _take_wheel(container: Container, folder: Path, limit: int) -> Path:
     return wheel
 
 
-def _save_cache(work: Work, container: Container, order: WheelOrder, environment: Mapping[str, str]) -> None:
-    run_phase(work, container, "save-cache", environment, _SHORT_PHASE_SECONDS)
+def _save_cache(
+    work: Work, container: Container, order: WheelOrder, environment: Mapping[str, str], limits: Limits
+) -> None:
+    run_phase(work, container, "save-cache", environment, _SHORT_PHASE_SECONDS, limits)
     target = work.scratch / "ccache-out.tar"
     with target.open("wb") as out:
         container.read_file("/build/ccache-out.tar", out, compiler_cache.MAX_BYTES * 2)

@@ -17,8 +17,11 @@ from wheelyard.jobs.states import Claim, State
 from wheelyard.requests import Requests
 from wheelyard.settings import Settings
 from wheelyard.store.contract import Store
-from worker.engine.contract import Engine
+from wheelyard.tracing import NO_TRACER, Tracer, below
+from worker.capacity import Seat
+from worker.engine.contract import Container, Engine
 from worker.job_log import JobLog
+from worker.metrics import WorkerMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,8 @@ class Services:
     store: Store
     engine: Engine
     owner: str
+    tracer: Tracer = NO_TRACER
+    metrics: WorkerMetrics = field(default_factory=WorkerMetrics)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,12 +44,14 @@ class Work:
     """One claimed job while it is worked on: its log, its phases and their times, and whether it must stop.
 
     :param scratch: the job's own folder on this host, removed at its end.
+    :param seat: its place in this worker, which knows its share of cores and memory.
     """
 
     services: Services
     claim: Claim
     log: JobLog
     scratch: Path
+    seat: Seat
     seconds: dict[str, float] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
     stop_error: WheelyardError | None = None
@@ -58,17 +65,38 @@ class Work:
         self.log.event("phase", name=name)
         started = time.monotonic()
         try:
-            yield
+            with below(f"phase {name}"):
+                yield
         finally:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - started, 3)
         self.check()
 
     def halt(self, error: WheelyardError) -> None:
-        """Called by the lease's heartbeat: end what runs, from another thread."""
+        """Called by the lease's heartbeat or a drain: end what runs, from another thread."""
         self.stop_error = error
         self.stop.set()
-        for action in list(self.on_stop):
+        # The newest first: the older ones may be about containers that are gone already.
+        for action in reversed(list(self.on_stop)):
             action()
+
+    def watch(self, container: Container) -> None:
+        """End a container where the job must stop; one that started a moment too late ends at once."""
+        self.on_stop.append(container.kill)
+        if self.stop.is_set():
+            container.kill()
+
+    @contextmanager
+    def watching(self, container: Container) -> Iterator[None]:
+        """`watch` for as long as the block runs.
+
+        :raises Cancelled: the job was halted already.
+        """
+        self.watch(container)
+        try:
+            self.check()
+            yield
+        finally:
+            self.on_stop.remove(container.kill)
 
     def check(self) -> None:
         """Raise what `halt` was called with, if it was."""

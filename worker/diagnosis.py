@@ -37,6 +37,11 @@ def first_error(lines: Sequence[str]) -> str:
     return ""
 
 
+def full_disk(lines: Sequence[str]) -> str:
+    """The first line that says that a file found no room (ENOSPC); empty where none does."""
+    return next((line.strip()[:500] for line in lines if "No space left on device" in line), "")
+
+
 def missing_part(lines: Sequence[str]) -> tuple[str, str]:
     """What a compile lacked: `header`, `library`, `pkg-config` `program`, and its name; or empty."""
     for kind, pattern in (("header", _HEADER), ("library", _LIBRARY), ("pkg-config", _DEPENDENCY)):

@@ -103,6 +103,7 @@ def fill_layers(work: Work, ready: ReadyToolchain, spec: ImageSpec) -> None:
             owner=services.owner,
             settings=services.settings,
             on_line=work.log.line,
+            watch=work.watch,
             python=ready.toolchain.python.executable,
         )
         keep_wheel_layer(services.store, pin, ready.record.image, tar, folder)

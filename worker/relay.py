@@ -17,6 +17,7 @@ from worker.leftovers import sweeping
 from worker.presence import Presence, identity_of_process
 from worker.process import open_services
 from worker.rounds import Round, Rounds
+from worker.webhook_delivery import telling
 
 _QUIET_SECONDS = 10.0
 _MOST_RINGS = 16
@@ -72,6 +73,7 @@ def main() -> int:
         Round(name="reaper", once=lambda: reap(services), pause=settings.relay_seconds),
         Round(name="ringer", once=lambda: ring_again(services, doorbell), pause=settings.relay_seconds),
         sweeping(services),
+        *telling(services),
     )
     with (
         Presence(registry, identity_of_process(services.owner, ("relay",)), stop.is_set),

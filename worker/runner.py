@@ -1,177 +1,187 @@
-"""One claimed job from claim to end: lease, log, the kind's own work, and exactly one way out."""
+"""What one worker takes on: it looks at its queues, and what fits runs on a thread of its own."""
 
 from __future__ import annotations
 
-import errno
-import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Sequence
 
 import structlog
 
-from wheelyard.errors import Cancelled, DiskFull, InfrastructureError, LeaseLost, WheelyardError
-from wheelyard.events import EventStream
-from wheelyard.jobs.states import Claim, Kind, State
-from worker.context import Services, Work
-from worker.job_log import JobLog
-from worker.outcome import Done, Outcome, Parked
+from wheelyard.errors import WheelyardError
+from wheelyard.jobs.states import Claim, Job, Kind
+from wheelyard.limits import limits_of
+from worker.capacity import Capacity, Seat, Verdict
+from worker.claimed_job import ClaimedJob, Drained
+from worker.context import Services
 
-Handler = Callable[[Work], Outcome]
+_CANDIDATES = 16
+_MOST_CANDIDATES = 1024
+_TOOLCHAIN_MEMORY = 2 << 30
 logger = structlog.get_logger("worker")
 
 
-class Drained(InfrastructureError):
-    """The worker was told to stop; the job goes back to the queue."""
-
-    kind = "drained"
-    title = "The worker stops"
-
-
 class Runner:
-    """Runs jobs for one worker process; safe to call from any number of threads.
+    """Takes jobs in their turn, as many as fit, for one worker process. Safe to call from any thread.
 
-    :param handlers: what to do for each kind.
+    :param queues: names of the queues that it works on.
+    :param capacity: what fits.
+    :param claimed: runs one claimed job to its end.
     """
 
-    def __init__(self, services: Services, events: EventStream, handlers: Mapping[Kind, Handler]) -> None:
+    def __init__(
+        self, services: Services, queues: Sequence[str], capacity: Capacity, claimed: ClaimedJob
+    ) -> None:
         self._services = services
-        self._events = events
-        self._handlers = handlers
-        self._active: dict[str, Work] = {}
-        self._draining = False
+        self._queues = list(queues)
+        self.capacity = capacity
+        self._claimed = claimed
+        self._looking = threading.Lock()
+        self._rung = False
+        self._jobs: set[tuple[str, int]] = set()
+        self._changed = threading.Condition()
+        self._draining = threading.Event()
+        self._hurried = threading.Event()
 
-    def run(self, job_id: str) -> None:
-        """Work on a job if it can be claimed; else do nothing, since the message was late or a repeat."""
-        settings = self._services.settings
-        if self._draining:
-            return
-        claim = self._services.ledger.claim(job_id, self._services.owner, settings.lease_seconds)
-        if claim is None:
-            return
-        scratch = settings.data_dir / "scratch" / f"{claim.id}-{claim.fence}"
-        try:
-            scratch.mkdir(parents=True)
-            work = self._open(claim, scratch)
-            self._active[claim.id] = work
-            with _Heartbeat(work, settings.lease_seconds):
-                self._end(work, self._attempt(work))
-            self._ring_parents(claim)
-        except LeaseLost as error:
-            logger.warning("gave up a job that is another's", job=claim.id, error=error.failed)
-        except (WheelyardError, OSError):
-            # What failed is the bookkeeping itself; the lease runs out, and the reaper takes the job back.
-            logger.exception("a job's end could not be noted", job=claim.id)
-        finally:
-            self._active.pop(claim.id, None)
-            shutil.rmtree(scratch, ignore_errors=True)
+    @property
+    def draining(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._draining.is_set()
+
+    def run(self, _job_id: str = "") -> None:
+        """Look at the queues, and stay until nothing that was taken runs any more.
+
+        :param _job_id: what was rung for; priority, turns and capacity decide what is taken.
+        """
+        self.look()
+        self.wait_idle(None)
+
+    def look(self, _job_id: str = "") -> None:
+        """Take what can be had now and return; many rings at once are one look.
+
+        :param _job_id: as `run`.
+        """
+        self._rung = True
+        # Whoever rings while another looks leaves it to that one, which then looks once more.
+        while self._rung and not self.draining and self._looking.acquire(blocking=False):
+            try:
+                while self._rung and not self.draining:
+                    self._rung = False
+                    self._take_all()
+            except WheelyardError as error:
+                # The next ring, or the worker's own round, looks again.
+                logger.warning("the queues can't be read", error=str(error))
+                return
+            finally:
+                self._looking.release()
+
+    def wait_idle(self, seconds: float | None) -> bool:
+        """Wait until no job runs; whether that came true.
+
+        :param seconds: at the most; None for as long as it takes.
+        """
+        limit = None if seconds is None else time.monotonic() + seconds
+        while True:
+            with self._changed:
+                if not self._changed.wait_for(lambda: not self._jobs, seconds):
+                    return False
+            # A look that is under way may have claimed a job and not started it yet.
+            left = -1 if limit is None else max(0.0, limit - time.monotonic())
+            if not self._looking.acquire(timeout=left):
+                return False
+            self._looking.release()
+            with self._changed:
+                if not self._jobs:
+                    return True
 
     def drain(self) -> None:
-        """Take no more jobs and hand back those that run."""
-        self._draining = True
-        for work in list(self._active.values()):
-            work.halt(Drained("the worker was told to stop"))
+        """Take no more jobs; `finish` then ends those that run. Returns at once, also in a signal handler."""
+        self._draining.set()
 
-    def _open(self, claim: Claim, scratch: Path) -> Work:
-        services = self._services
-        log = JobLog(
-            self._events,
-            job=claim.id,
-            title=claim.job.title,
-            streams=lambda: services.ledger.parents(claim.id),
-            path=scratch / "log.gz",
-            limit=services.settings.max_log_bytes,
-        )
-        seconds = dict(claim.job.spec.get("phases", {}))
-        return Work(services=services, claim=claim, log=log, scratch=scratch, seconds=seconds)
+    def hurry(self) -> None:
+        """Hand back what runs without further waiting. Returns at once, also in a signal handler."""
+        self._draining.set()
+        self._hurried.set()
 
-    def _attempt(self, work: Work) -> Outcome | WheelyardError:
-        job = work.claim.job
-        work.log.event("state", state=State.BUILDING.value)
-        try:
-            return self._handlers[job.kind](work)
-        except WheelyardError as error:
-            return work.stop_error or error
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                return DiskFull(
-                    "the worker's disk is full", found=str(error), do="free space below WHEELYARD_DATA_DIR"
-                )
-            logger.exception("a job failed in an unforeseen way", job=job.id)
-            return InfrastructureError("the worker failed", found=repr(error))
-        except Exception as error:
-            # The last door: whatever a defect of ours raises must end the job visibly and not the worker.
-            logger.exception("a job failed in an unforeseen way", job=job.id)
-            return InfrastructureError("the worker failed in an unforeseen way", found=repr(error))
+    def finish(self, drain_seconds: float, hand_back_seconds: float) -> bool:
+        """Let what runs end, then hand the rest back; whether all of it is over.
 
-    def _end(self, work: Work, outcome: Outcome | WheelyardError) -> None:
-        ledger, claim = self._services.ledger, work.claim
-        if isinstance(outcome, LeaseLost):
-            raise outcome
-        if isinstance(outcome, Parked):
-            state = ledger.park(claim, outcome.children, {**outcome.spec, "phases": work.seconds})
-            self._say(work, state, "waits for what it needs")
-            return
-        if isinstance(outcome, Drained):
-            self._say(work, ledger.release(claim, outcome.failed), outcome.failed)
-            return
-        if isinstance(outcome, Done):
-            log = work.log.close(self._services.store)
-            ledger.succeed(claim, outcome.result, log, outcome.publish)
-            work.log.event("done", state=State.SUCCEEDED.value, result=outcome.result)
-            return
-        work.log.line(f"failed: {outcome}")
-        log = work.log.close(self._services.store)
-        # A child's failure had its own tries already.
-        tries = 1 if "failed_job" in outcome.facts else self._services.settings.max_attempts
-        state = ledger.fail(claim, outcome, log, tries)
-        self._say(work, state, outcome.failed, outcome)
+        :param drain_seconds: that jobs have to end by themselves, unless `hurry` is called.
+        :param hand_back_seconds: that stopping them may take.
+        """
+        self.drain()
+        limit = time.monotonic() + drain_seconds
+        while not self._hurried.is_set() and time.monotonic() < limit and not self.wait_idle(0.1):
+            pass
+        if not self.wait_idle(0):
+            self._claimed.halt_all(Drained("the worker was told to stop"))
+        return self.wait_idle(hand_back_seconds)
 
-    def _ring_parents(self, claim: Claim) -> None:
-        """Ring for who waits for this job, since the relay comes by only every few seconds."""
-        ledger = self._services.ledger
-        for parent in ledger.get_many(ledger.parents(claim.id)):
-            if not parent.state.ended:
-                self._services.requests.ring(parent)
-
-    def _say(self, work: Work, state: State, reason: str, error: WheelyardError | None = None) -> None:
-        """Tell listeners what became of a job that did not succeed."""
-        if not state.ended:
-            work.log.event("state", state=state.value, reason=reason)
-            return
-        told = error or Cancelled(f"job {work.claim.id} was cancelled")
-        work.log.event("done", state=state.value, error=told.to_document())
-
-
-class _Heartbeat:
-    """Renews a lease from a thread of its own, and halts the work where that is refused."""
-
-    def __init__(self, work: Work, lease_seconds: float) -> None:
-        self._work = work
-        self._lease_seconds = lease_seconds
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"lease-{work.claim.id}", daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *exc: object) -> None:
-        self._ended.set()
-        self._thread.join(timeout=5)
-
-    def _beat(self) -> None:
-        renewed = time.monotonic()
-        # A cancel is seen at the next beat, so beats are a good deal closer than the lease asks for.
-        while not self._ended.wait(min(2.0, self._lease_seconds / 3)):
-            try:
-                self._work.services.ledger.renew(self._work.claim, self._lease_seconds)
-                renewed = time.monotonic()
-            except (Cancelled, LeaseLost) as error:
-                self._work.halt(error)
+    def _take_all(self) -> None:
+        limit = _CANDIDATES
+        while not self.draining and not self.capacity.full:
+            jobs = self._services.ledger.next_in_turn(self._queues, limit)
+            passed = self._take_first(jobs)
+            if passed is None:
+                # One was taken, or others were quicker: the queue is another one now.
+                continue
+            if passed < len(jobs) or len(jobs) < limit or limit >= _MOST_CANDIDATES:
                 return
-            except WheelyardError as error:
-                logger.warning("the lease could not be renewed", job=self._work.claim.id, error=error.failed)
-                if time.monotonic() - renewed > self._lease_seconds:
-                    self._work.halt(LeaseLost("the database was away for longer than the lease"))
-                    return
+            limit *= 4
+
+    def _take_first(self, jobs: Sequence[Job]) -> int | None:
+        """Claim the first job that fits; None where something changed, else how many are others' to take."""
+        passed = lost = 0
+        for place, job in enumerate(jobs):
+            self.capacity.note_waiting(len(jobs) - place - 1)
+            compiles = job.kind is Kind.WHEEL
+            verdict, seat = self.capacity.ask(_memory_of(job, self._services), job.queue, compiles=compiles)
+            if verdict is Verdict.WAIT:
+                break
+            if seat is None:
+                passed += 1
+                continue
+            claim = self._claim(job, seat)
+            if claim is None:
+                lost += 1
+                continue
+            self._start(claim, seat)
+            return None
+        return None if lost else passed
+
+    def _claim(self, job: Job, seat: Seat) -> Claim | None:
+        services = self._services
+        claim = None
+        try:
+            claim = services.ledger.claim(job.id, services.owner, services.settings.lease_seconds)
+        finally:
+            if claim is None:
+                seat.leave()
+        return claim
+
+    def _start(self, claim: Claim, seat: Seat) -> None:
+        key = (claim.id, claim.fence)
+        with self._changed:
+            self._jobs.add(key)
+        # A daemon: a process that must end does so; whoever ends it in order waits with `finish`.
+        threading.Thread(
+            target=self._to_end, args=(claim, seat, key), name=f"job-{claim.id}", daemon=True
+        ).start()
+
+    def _to_end(self, claim: Claim, seat: Seat, key: tuple[str, int]) -> None:
+        try:
+            self._claimed.run(claim, seat)
+        finally:
+            seat.leave()
+            # What did not fit beside this job may fit now.
+            self.look()
+            with self._changed:
+                self._jobs.discard(key)
+                self._changed.notify_all()
+
+
+def _memory_of(job: Job, services: Services) -> int:
+    """Memory that a job needs of its worker, in bytes."""
+    if job.kind is Kind.WHEEL:
+        return limits_of(job, services.settings).memory
+    return _TOOLCHAIN_MEMORY if job.kind is Kind.TOOLCHAIN else 0

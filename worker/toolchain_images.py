@@ -47,16 +47,27 @@ _NOT_IN_COMPILE = re.compile(
 )
 
 Report = Callable[[str], None]
+Check = Callable[[], None]
+
+
+def _go_on() -> None:
+    """Nobody asks for an early end."""
 
 
 def build_toolchain(
-    toolchain: Toolchain, settings: Settings, store: Store, engine: Engine, report: Report
+    toolchain: Toolchain,
+    settings: Settings,
+    store: Store,
+    engine: Engine,
+    report: Report,
+    check: Check = _go_on,
 ) -> ToolchainRecord:
     """Make a toolchain's compile image and runtime base, keep them in the store, and load the image.
 
     May be repeated: the same packages give the same image, and then nothing new is stored.
 
     :param report: takes lines for people.
+    :param check: called all the time; what it raises ends the making, and everything that it runs.
     :raises InfrastructureError: a mirror, the index, the store or the engine failed.
     :raises InputError: the toolchain's file asks for what can't be had.
     """
@@ -65,7 +76,7 @@ def build_toolchain(
     with tempfile.TemporaryDirectory(prefix="toolchain-", dir=parent) as folder:
         # Containers read below it as another user.
         Path(folder).chmod(0o755)
-        making = _Making(toolchain, settings, store, engine, report, Path(folder))
+        making = _Making(toolchain, settings, store, engine, report, check, Path(folder))
         record = making.make()
     save_record(store, record)
     report(f"{toolchain.name}: ready, {record.image}")
@@ -93,14 +104,20 @@ class _Making:
         store: Store,
         engine: Engine,
         report: Report,
+        check: Check,
         work: Path,
     ) -> None:
         self._toolchain = toolchain
         self._settings = settings
         self._store = store
         self._engine = engine
-        self._tell: Report = lambda line: report(f"{toolchain.name}: {line}")
+        self._report = report
+        self._check = check
         self._work = work
+
+    def _tell(self, line: str) -> None:
+        self._check()
+        self._report(f"{self._toolchain.name}: {line}")
 
     def make(self) -> ToolchainRecord:
         """Everything, in order; downloads run beside the bootstrap."""
@@ -152,7 +169,7 @@ class _Making:
     def _install(self, debian: Debian, mirror: Mirror) -> tuple[Layer, dict[str, str]]:
         self._tell(f"installing {len(debian.packages)} packages of {debian.suite} and what they need")
         raw, tar = self._work / "raw.tar", self._work / "packages.tar"
-        install_packages(debian.suite, debian.packages, mirror, raw)
+        install_packages(debian.suite, debian.packages, mirror, raw, self._check)
         self._tell("packing the compile image")
         with tarfile.open(raw, mode="r:") as archive:
             extra, packages = list(_accounts(archive)), dict(_installed(archive))
@@ -168,13 +185,14 @@ class _Making:
         debs, work = self._work / "debs", self._work / "base"
         debs.mkdir()
         work.mkdir()
-        files = download_packages(debian.suite, debian.base_packages, find_mirror(self._settings), debs)
+        mirror = find_mirror(self._settings)
+        files = download_packages(debian.suite, debian.base_packages, mirror, debs, self._check)
         return assemble_base(toolchain, debian.base_packages, files, work)
 
     def _download_tools(self) -> Path:
         wheels = self._work / "tools"
         wheels.mkdir()
-        download_tools(self._toolchain, self._settings, wheels)
+        download_tools(self._toolchain, self._settings, wheels, self._check)
         return wheels
 
     def _tools_layer(self, bare: str, wheels: Path) -> Layer:
@@ -193,11 +211,13 @@ class _Making:
         return self._keep(tar, f"base {self._toolchain.base or self._toolchain.name}", BASE_LEVEL)
 
     def _keep(self, tar: Path, title: str, level: int) -> Layer:
+        self._check()
         layer = keep_layer(self._store, tar, title, level)
         tar.unlink()
         return layer
 
     def _load(self, image: Image) -> str:
+        self._check()
         keep_documents(self._store, image)
         return load_image(self._store, self._engine, image, _tag(self._toolchain.name, image))
 

@@ -34,7 +34,9 @@ def make_toolchain(work: Work) -> Outcome:
     services = work.services
     toolchain = get_toolchain(work.claim.job.toolchain, services.settings.toolchains_dir)
     with work.phase("toolchain"):
-        record = build_toolchain(toolchain, services.settings, services.store, services.engine, work.log.line)
+        record = build_toolchain(
+            toolchain, services.settings, services.store, services.engine, work.log.line, work.check
+        )
 
     def publish(session: Session) -> None:
         services.catalogue.set_toolchain_image(session, toolchain.name, record.image)

@@ -25,10 +25,13 @@ OWNER = "toolchain"
 _OLDEST_GLIBC = 5
 
 
-def download_tools(toolchain: Toolchain, settings: Settings, folder: Path) -> None:
+def download_tools(
+    toolchain: Toolchain, settings: Settings, folder: Path, check: Callable[[], None] | None = None
+) -> None:
     """Download the wheels of the toolchain's tools lock, each checked against its hash, and the lock itself.
 
     :param folder: where they go; readable for everybody afterwards.
+    :param check: called now and then; what it raises ends the download.
     :raises IndexUnavailable: pip could not get one of them.
     """
     lock = folder / "tools.txt"
@@ -45,6 +48,7 @@ def download_tools(toolchain: Toolchain, settings: Settings, folder: Path) -> No
         ],
         timeout=DOWNLOAD_TIMEOUT,
         failure=IndexUnavailable,
+        check=check,
     )
     for place in folder.iterdir():
         place.chmod(0o644)

@@ -16,9 +16,11 @@ from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest
 from wheelyard.errors import BuildFailed, InfrastructureError, StoredOtherBytes, StoreUnavailable
 from wheelyard.jobs.states import State
+from wheelyard.limits import limits_of
+from wheelyard.recipes import get_recipe
 from wheelyard.toolchains import Toolchain
 from wheelyard.wheel_record import WheelRecord
-from worker.build_container import WheelOrder, lay_inputs, make_wheel
+from worker.build_container import WheelOrder, allot, lay_inputs, make_wheel
 from worker.context import Services, Work
 from worker.debian.contents import DebianContents
 from worker.debian.mirror import find_mirror
@@ -49,8 +51,10 @@ def make_one_wheel(work: Work) -> Outcome:
             )
             folder = work.scratch / "in"
             lay_inputs(work, order, folder)
+        recipe = get_recipe(inputs.project, services.settings.recipes_dir)
+        allotment = allot(work, limits_of(work.claim.job, services.settings), recipe.memory_per_job)
         try:
-            path = make_wheel(work, order, folder)
+            path = make_wheel(work, order, folder, allotment)
         except BuildFailed as error:
             raise name_package(error, _package_search(services, ready.toolchain)) from error
         with work.phase("check"):
@@ -62,7 +66,7 @@ def make_one_wheel(work: Work) -> Outcome:
                 max_bytes=services.settings.max_wheel_bytes,
             )
         with work.phase("test"):
-            modules = test_wheel(work, ready, checked, runtime)
+            modules = test_wheel(work, ready, checked, runtime, allotment)
         with work.phase("publish", State.PUBLISHING):
             record = publish(work, ready, inputs, checked, modules)
     channel = work.claim.job.channel
@@ -79,7 +83,7 @@ def make_one_wheel(work: Work) -> Outcome:
             )
         services.catalogue.add(session, found, channel)
 
-    return Done(result={"wheel": record.to_document()}, publish=show)
+    return Done(result={"wheel": record.to_document(), **work.times}, publish=show)
 
 
 def publish(

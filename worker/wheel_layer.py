@@ -15,7 +15,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from runtime_images.tar_layer import TarRules, normalise_tar
 from wheelyard.errors import BuildFailed, InputError
 from wheelyard.settings import Settings
-from worker.engine.contract import ContainerSpec, Engine
+from worker.engine.contract import Container, ContainerSpec, Engine
 from worker.installed_record import check_installed_record
 
 FILL_TIMEOUT = 1800.0
@@ -36,6 +36,7 @@ def fill_wheel_layer(
     owner: str,
     settings: Settings,
     on_line: Callable[[str], None] | None = None,
+    watch: Callable[[Container], None] = lambda _container: None,
     python: str = "/usr/bin/python3",
     pip: str = "/opt/wheelyard/bin/pip",
 ) -> Path:
@@ -51,6 +52,7 @@ def fill_wheel_layer(
     :param job: id of the job that the container belongs to.
     :param owner: id of the worker.
     :param on_line: called with each line of pip's output.
+    :param watch: gets the container, so that a cancelled job can end it.
     :param python: the CPython of the runtime base, as the compile image has it; the shebang of scripts.
     :param pip: the builder's own pip in that image.
     :returns: `target`.
@@ -91,6 +93,7 @@ def fill_wheel_layer(
             engine.start(spec) as container,
             tempfile.NamedTemporaryFile(dir=target.parent, prefix="filled-", suffix=".tar") as raw,
         ):
+            watch(container)
             ended = container.run(
                 [*command, "/build/root", "/build/layer.tar"],
                 on_line=keep_line,

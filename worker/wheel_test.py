@@ -8,16 +8,21 @@ from collections.abc import Iterable
 
 from wheelyard.recipes import get_recipe
 from wheelyard.wheel_record import WheelRecord
-from worker.build_container import build_environment, container_spec, lay_scripts, run_phase
+from worker.build_container import Allotment, build_environment, container_spec, lay_scripts, run_phase
 from worker.context import Work
 from worker.toolchain_job import ReadyToolchain
 from worker.wheel_check import CheckedWheel
 
 _SECONDS = 600.0
+_SCRIPT = "/in/inside/test_wheel.py"
 
 
 def test_wheel(
-    work: Work, ready: ReadyToolchain, wheel: CheckedWheel, runtime: Iterable[WheelRecord]
+    work: Work,
+    ready: ReadyToolchain,
+    wheel: CheckedWheel,
+    runtime: Iterable[WheelRecord],
+    allotment: Allotment,
 ) -> tuple[str, ...]:
     """Install a wheel in a container without network, from itself and our own wheels alone, and import it.
 
@@ -42,10 +47,7 @@ def test_wheel(
         "python": ready.toolchain.python.executable,
     }
     (folder / "test.json").write_text(json.dumps(order))
-    with work.services.engine.start(container_spec(work, ready.image, folder)) as container:
-        work.on_stop.append(container.kill)
-        try:
-            run_phase(work, container, "test", build_environment({}, 0), _SECONDS, "/in/inside/test_wheel.py")
-        finally:
-            work.on_stop.remove(container.kill)
+    spec, environment = container_spec(work, ready.image, folder, allotment), build_environment({}, 0)
+    with work.services.engine.start(spec) as container, work.watching(container):
+        run_phase(work, container, "test", environment, _SECONDS, allotment.limits, _SCRIPT)
     return tuple(modules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wheelyard.errors import InfrastructureError
@@ -24,11 +24,18 @@ _COMPILE = (
 )
 
 
-def install_packages(suite: str, packages: Sequence[str], mirror: Mirror, target: Path) -> None:
+def install_packages(
+    suite: str,
+    packages: Sequence[str],
+    mirror: Mirror,
+    target: Path,
+    check: Callable[[], None] | None = None,
+) -> None:
     """Install a release's smallest system and packages into a tar archive.
 
     :param suite: code name of the release.
     :param target: the archive, uncompressed; not yet normalised.
+    :param check: called now and then; what it raises ends the bootstrap.
     :raises InfrastructureError: a package does not exist there, or the mirror does not answer.
     """
     leave_out = [f"--dpkgopt=path-exclude=/usr/share/{place}" for place in _LEAVE_OUT]
@@ -47,14 +54,22 @@ def install_packages(suite: str, packages: Sequence[str], mirror: Mirror, target
             suite,
             str(target),
             *mirror.sources(suite),
-        ]
+        ],
+        check,
     )
 
 
-def download_packages(suite: str, packages: Sequence[str], mirror: Mirror, folder: Path) -> tuple[Path, ...]:
+def download_packages(
+    suite: str,
+    packages: Sequence[str],
+    mirror: Mirror,
+    folder: Path,
+    check: Callable[[], None] | None = None,
+) -> tuple[Path, ...]:
     """Download packages, and what they depend on, as `.deb` files; nothing of them is run.
 
     :param folder: below which the files go; it exists.
+    :param check: as for `install_packages`.
     :returns: the files.
     :raises InfrastructureError: as `install_packages`.
     """
@@ -68,7 +83,8 @@ def download_packages(suite: str, packages: Sequence[str], mirror: Mirror, folde
             suite,
             "-",
             *mirror.sources(suite),
-        ]
+        ],
+        check,
     )
     return tuple(sorted(folder.rglob("*.deb")))
 
@@ -81,7 +97,7 @@ def _apt_options() -> list[str]:
     return [f"--aptopt={line}" for line in listed.splitlines() if line.strip()]
 
 
-def _mmdebstrap(arguments: Sequence[str]) -> None:
+def _mmdebstrap(arguments: Sequence[str], check: Callable[[], None] | None) -> None:
     if not KEYRING.is_file():
         raise InfrastructureError(
             "Debian's archive keys are not on this machine",
@@ -91,4 +107,4 @@ def _mmdebstrap(arguments: Sequence[str]) -> None:
     if shutil.which("mmdebstrap") is None:
         raise InfrastructureError("mmdebstrap is not installed", do="run `apt-get install mmdebstrap`")
     fixed = ["env", "SOURCE_DATE_EPOCH=0", "LC_ALL=C.UTF-8", "TZ=UTC"]
-    run_command([*fixed, "mmdebstrap", "--quiet", *arguments], timeout=TIMEOUT)
+    run_command([*fixed, "mmdebstrap", "--quiet", *arguments], timeout=TIMEOUT, check=check)

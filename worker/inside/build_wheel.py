@@ -7,6 +7,7 @@ the control process checks the wheel that comes out.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -97,10 +98,11 @@ def compile_wheel(job: Job) -> None:
 
     try:
         builder = ProjectBuilder(str(SRC), python_executable=str(ENV / "bin" / "python"), runner=runner)
-        missing = builder.check_dependencies("wheel", job["config_settings"])
+        settings = config_settings(job)
+        missing = builder.check_dependencies("wheel", settings)
         for chain in missing:
             print(f"build requirement not met: {' <- '.join(chain)}")
-        builder.build("wheel", str(RAW), job["config_settings"])
+        builder.build("wheel", str(RAW), settings)
     except (BuildException, BuildBackendException, subprocess.CalledProcessError) as error:
         fail(f"the build backend failed: {error}")
     if shutil.which("ccache"):
@@ -109,6 +111,30 @@ def compile_wheel(job: Job) -> None:
             "compiler cache statistics: "
             + " ".join("=".join(line.split()) for line in done.stdout.splitlines())
         )
+
+
+def config_settings(job: Job) -> Job:
+    """The recipe's config settings; meson-python is told here how many jobs it may run at a time.
+
+    It runs ninja without `-j`, and ninja reads no variable. No byte of a wheel depends on it.
+    """
+    settings = dict(job["config_settings"])
+    jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL")
+    given = settings.get("compile-args", "")
+    if jobs and build_backend() == "mesonpy" and "-j" not in given:
+        settings["compile-args"] = [*([given] if given else []), f"-j{jobs}"]
+    return settings
+
+
+def build_backend() -> str:
+    """The backend that the project names (PEP 517); empty where it names none."""
+    # Before Python 3.11 `build` brings tomli along.
+    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    try:
+        document = toml.loads((SRC / "pyproject.toml").read_text("utf-8"))
+        return str(document["build-system"]["build-backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def source_date_epoch() -> int:

@@ -145,9 +145,48 @@ def postgres_programs() -> Path | None:
     return folders[-1].parent if folders else None
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """A real PostgreSQL on a Unix socket of its own; its address without a database's name."""
+@dataclass(frozen=True, kw_only=True)
+class PostgresServer:
+    """A PostgreSQL on a Unix socket of its own."""
+
+    programs: Path
+    folder: Path
+    account: dict[str, Any]
+
+    @property
+    def address(self) -> str:
+        """Its address, with a place for a database's name."""
+        return f"postgresql+psycopg://wheelyard@/{{database}}?host={self.folder}"
+
+    def run(self, program: str, *argv: str) -> None:
+        subprocess.run(
+            [str(self.programs / program), "-D", f"{self.folder}/data", *argv],
+            check=True, timeout=60, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            **self.account,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
+        self.run(
+            "pg_ctl", "-l", f"{self.folder}/log", "-w", "-o", f"{options} -c max_connections=300", "start"
+        )
+
+    def stop(self, mode: str = "immediate") -> None:
+        """End it: `fast` as an administrator does, `immediate` as a crash does."""
+        self.run("pg_ctl", "-m", mode, "-w", "stop")
+
+    def make_database(self, name: str, template: str = "template1") -> str:
+        """Make a database; gives its address."""
+        admin = Database(self.address.format(database="postgres"))
+        with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        admin.close()
+        return self.address.format(database=name)
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL of one's own, from Debian's package; the test is skipped where that is not installed."""
     programs = postgres_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed")
@@ -157,66 +196,37 @@ def postgres_server() -> Iterator[str]:
         {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
     )
     with tempfile.TemporaryDirectory(prefix="wy-pg-") as name:
-        folder = Path(name)
         if account:
-            shutil.chown(folder, "postgres", "postgres")
-
-        def run(*argv: str) -> None:
-            subprocess.run(
-                argv,
-                check=True,
-                timeout=60,
-                cwd=folder,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                **account,
-            )
-
-        run(str(programs / "initdb"), "-D", f"{folder}/data", "-A", "trust", "-U", "wheelyard", "--no-sync")
-        options = (
-            f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=300"
-        )
-        run(
-            str(programs / "pg_ctl"),
-            "-D",
-            f"{folder}/data",
-            "-l",
-            f"{folder}/log",
-            "-w",
-            "-o",
-            options,
-            "start",
-        )
+            shutil.chown(name, "postgres", "postgres")
+        server = PostgresServer(programs=programs, folder=Path(name), account=account)
+        server.run("initdb", "-A", "trust", "-U", "wheelyard", "--no-sync")
+        server.start()
         try:
-            yield f"postgresql+psycopg://wheelyard@/{{database}}?host={folder}"
+            yield server
         finally:
-            run(str(programs / "pg_ctl"), "-D", f"{folder}/data", "-m", "immediate", "stop")
+            server.stop()
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres(postgres_server):
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL of this session."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: PostgresServer) -> PostgresServer:
     """A PostgreSQL server whose database `migrated` has the tables, to be copied."""
-    _create_database(postgres_server, "migrated", "template1")
-    migrate(postgres_server.format(database="migrated"))
+    migrate(postgres_server.make_database("migrated"))
     return postgres_server
 
 
-def _create_database(server: str, name: str, template: str) -> None:
-    admin = Database(server.format(database="postgres"))
-    with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    admin.close()
-
-
 @pytest.fixture
-def postgres_database(migrated_postgres) -> Callable[[], str]:
+def postgres_database(migrated_postgres: PostgresServer) -> Callable[[], str]:
     """Makes a database with the tables of this version on the real PostgreSQL; gives its address."""
 
     def make() -> str:
-        name = f"t_{os.urandom(6).hex()}"
-        _create_database(migrated_postgres, name, "migrated")
-        address: str = migrated_postgres.format(database=name)
-        return address
+        return migrated_postgres.make_database(f"t_{os.urandom(6).hex()}", "migrated")
 
     return make
 

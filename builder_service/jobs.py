@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import chain
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query
 from fastapi.responses import StreamingResponse
@@ -15,7 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from builder_service.documents import DeliveryList, JobDocument, JobList, delivery_document, job_fields
 from builder_service.live import entry_id, final_event, follow_job
-from builder_service.logs import log_of
+from builder_service.logs import log_from, log_from_error, log_of
 from builder_service.problems import responses
 from builder_service.services import Opened, Services
 from builder_service.tokens import require_token
@@ -42,6 +42,12 @@ Waiter = Annotated[
     ),
 ]
 LastEventId = Annotated[str, Header(max_length=64, description="Sent by a listener that connects again.")]
+
+From = Annotated[
+    Literal["error"] | None,
+    Query(alias="from", description="`error`: from a little above the first error, where the job failed."),
+]
+Line = Annotated[int | None, Query(ge=1, description="Number of the own log's first line, from 1.")]
 
 
 def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
@@ -100,9 +106,17 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
         response_class=StreamingResponse,
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **responses(404, 422)},
     )
-    def log(services: Opened, job: Annotated[Job, Depends(wanted)]) -> StreamingResponse:
-        """The finished log, or what it says so far; those of the jobs that it waits for follow below."""
-        pieces = log_of(services, job)
+    def log(
+        services: Opened, job: Annotated[Job, Depends(wanted)], start: From = None, line: Line = None
+    ) -> StreamingResponse:
+        """The finished log, or what it says so far; those of the jobs that it waits for follow below.
+
+        From an error or a line on it is one job's log: this one's, or that of the job that it failed for.
+        """
+        if line is not None:
+            pieces = log_from(services, job, line)
+        else:
+            pieces = log_from_error(services, job) if start else log_of(services, job)
         return StreamingResponse(_begun(pieces), media_type="text/plain; charset=utf-8")
 
     @router.get(

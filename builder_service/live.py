@@ -13,7 +13,7 @@ from fastapi.sse import ServerSentEvent
 
 from builder_service.services import Services
 from wheelyard.errors import QueueUnavailable, WheelyardError
-from wheelyard.event import Event, EventType
+from wheelyard.event import Event, EventType, Seen
 from wheelyard.jobs.states import Job
 
 _ENTRY = re.compile(r"([0-9]{1,20})(-([0-9]{1,20}))?")
@@ -29,21 +29,46 @@ def entry_id(text: str) -> str:
     return match[0]
 
 
+class _Heard:
+    """What a listener heard already, by the stream and by what SQL said while Redis was out."""
+
+    def __init__(self, job: Job, seen: Seen) -> None:
+        self._job = job
+        self._seen = seen
+        self._from_sql: set[tuple[str, str]] = set()
+
+    def is_news(self, event: Event) -> bool:
+        """Whether an event of the stream is neither a repeat nor what SQL said before."""
+        if not self._seen.is_new(event):
+            return False
+        if event.job == self._job.id and (what := _what(event)) in self._from_sql:
+            self._from_sql.remove(what)
+            return False
+        return True
+
+    def note(self, event: Event) -> None:
+        """Take note of an event that is told from SQL."""
+        self._from_sql.add(_what(event))
+
+
 async def follow_job(services: Services, job: Job, after: str) -> AsyncIterator[ServerSentEvent]:
     """Events of a job and of those that it waits for, from Redis as long as it answers, else from SQL.
 
     The job's state in SQL decides when it is over: a stream that expired, was lost or can't be reached lets
-    no listener wait for ever. What is told from SQL has no id, so that a reconnect goes on where Redis was.
+    no listener wait for ever. What is told from SQL has no id, so that a reconnect goes on where Redis was;
+    it is not told again when Redis brings it. A stream that was lost and said again brings no repeats.
 
     :param after: id of the last event that the listener saw; `0` for all.
     """
     yield ServerSentEvent(comment=f"following {job.id}")
+    heard = _Heard(job, await _seen(services, job, after))
     while True:
         batch = await _read(services, job, after)
         for entry, event in batch or ():
-            after = entry
-            yield _message(event, entry)
-            if event.type == "done" and event.job == job.id:
+            after, last = entry, event.type == "done" and event.job == job.id
+            if heard.is_news(event) or last:
+                yield _message(event, entry)
+            if last:
                 return
         if batch:
             continue
@@ -53,8 +78,11 @@ async def follow_job(services: Services, job: Job, after: str) -> AsyncIterator[
         before, job = job, await _look(services, job)
         if batch is None and not job.state.ended:
             for event in _changes(before, job):
+                heard.note(event)
                 yield _message(event)
             await anyio.sleep(_POLL_SECONDS)
+        elif batch is not None and await _is_ahead(services, job, after):
+            after = "0"
 
 
 async def _read(services: Services, job: Job, after: str) -> list[tuple[str, Event]] | None:
@@ -63,6 +91,22 @@ async def _read(services: Services, job: Job, after: str) -> list[tuple[str, Eve
         return await services.listener.read(job.id, after, 0.0 if job.state.ended else _LOOK_SECONDS)
     except QueueUnavailable:
         return None
+
+
+async def _seen(services: Services, job: Job, after: str) -> Seen:
+    """What the listener saw before it came."""
+    try:
+        return Seen() if after == "0" else await services.listener.seen(job.id, after)
+    except QueueUnavailable:
+        return Seen()
+
+
+async def _is_ahead(services: Services, job: Job, after: str) -> bool:
+    """Whether the listener would wait for ever, since the stream begins anew with smaller ids."""
+    try:
+        return after != "0" and await services.listener.is_ahead(job.id, after)
+    except QueueUnavailable:
+        return False
 
 
 async def _look(services: Services, job: Job) -> Job:
@@ -81,6 +125,11 @@ def _changes(before: Job, job: Job) -> Iterator[Event]:
         yield event("state", state=job.state.value)
     if job.phase != before.phase:
         yield event("phase", name=job.phase)
+
+
+def _what(event: Event) -> tuple[str, str]:
+    """What an event of a change says, whoever says it."""
+    return event.type, str(event.facts.get("state") or event.facts.get("name"))
 
 
 def final_event(job: Job) -> Event:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from builder_service.services import Services
 from wheelyard.digests import Digest
-from wheelyard.errors import QueueUnavailable
+from wheelyard.errors import NotFound, QueueUnavailable
+from wheelyard.event import Seen
 from wheelyard.jobs.states import Job
 
 _CHUNK = 1 << 16
+_LINES_ABOVE = 5
+_MOST_STEPS = 16
 
 
 def log_of(services: Services, job: Job) -> Iterator[bytes]:
@@ -23,6 +26,57 @@ def log_of(services: Services, job: Job) -> Iterator[bytes]:
     for child in services.ledger.get_many(job.children):
         yield f"\n==> {child.title} ({child.kind}, {child.state}, job {child.id})\n".encode()
         yield from log_of(services, child)
+
+
+def log_from(services: Services, job: Job, line: int) -> Iterator[bytes]:
+    """Pieces of a job's own log from a line on, and before them a line that says so.
+
+    :param line: number, from 1.
+    :raises StoreUnavailable: the store does not answer.
+    """
+    yield f"(from line {line} of the log of {job.title}; all of it: /v1/jobs/{job.id}/log)\n".encode()
+    yield from _without_lines(_own_log(services, job), line - 1)
+
+
+def log_from_error(services: Services, job: Job) -> Iterator[bytes]:
+    """The log from a little above the first error of a failed job, or of the job that it failed for.
+
+    Where none is known it is the whole log.
+
+    :raises StoreUnavailable: the store does not answer.
+    """
+    failed = _to_blame(services, job)
+    line = failed.error["facts"].get("log_line", 0) if failed.error else 0
+    if not failed.log or not isinstance(line, int) or line < 1:
+        return log_of(services, failed)
+    return log_from(services, failed, max(1, line - _LINES_ABOVE))
+
+
+def _to_blame(services: Services, job: Job) -> Job:
+    """The job whose own work failed, where a job failed for one that it waited for."""
+    for _step in range(_MOST_STEPS):
+        below = job.error["facts"].get("failed_job") if job.error else None
+        if not below:
+            break
+        try:
+            job = services.ledger.get(str(below))
+        except NotFound:
+            break
+    return job
+
+
+def _without_lines(pieces: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """The text without its first lines."""
+    for piece in pieces:
+        there = piece.count(b"\n") if count else 0
+        if count and there < count:
+            count -= there
+            continue
+        start = 0
+        for _line in range(count):
+            start = piece.index(b"\n", start) + 1
+        count = 0
+        yield piece[start:]
 
 
 def _own_log(services: Services, job: Job) -> Iterator[bytes]:
@@ -43,7 +97,7 @@ def _own_log(services: Services, job: Job) -> Iterator[bytes]:
 
 def _lines_so_far(services: Services, job: Job) -> Iterator[bytes]:
     """What a job without a kept log said live; its children's lines in the same stream are left out."""
-    after = "0"
+    after, seen = "0", Seen()
     while True:
         try:
             batch = services.events.read(job.id, after, 0.0)
@@ -54,5 +108,5 @@ def _lines_so_far(services: Services, job: Job) -> Iterator[bytes]:
             return
         after = batch[-1][0]
         for _entry, event in batch:
-            if event.type == "line" and event.job == job.id:
+            if event.type == "line" and event.job == job.id and seen.is_new(event):
                 yield f"{event.facts.get('text', '')}\n".encode()

@@ -123,9 +123,13 @@ class Client:
         """Who was told of a job's end, and what became of each message, as documents."""
         return _entries(self._json("GET", f"/v1/jobs/{_segment(job_id)}/webhooks"), "webhooks")
 
-    def log(self, job_id: str) -> Iterator[str]:
-        """Lines of a job's log so far, without their ends."""
-        with self._stream("GET", f"/v1/jobs/{_segment(job_id)}/log") as response:
+    def log(self, job_id: str, *, from_error: bool = False) -> Iterator[str]:
+        """Lines of a job's log so far, without their ends.
+
+        :param from_error: only from a little above the first error, where the job failed.
+        """
+        query = {"from": "error"} if from_error else {}
+        with self._stream("GET", f"/v1/jobs/{_segment(job_id)}/log", params=query) as response:
             yield from response.iter_lines()
 
     @contextmanager
@@ -143,6 +147,10 @@ class Client:
             "GET", f"/v1/jobs/{_segment(job_id)}/events", headers=headers, timeout=timeout
         ) as response:
             yield response
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Who works, and on what, as documents."""
+        return _entries(self._json("GET", "/v1/workers"), "workers")
 
     # -- toolchains and the cache ---------------------------------------------------------------------
 

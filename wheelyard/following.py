@@ -13,7 +13,7 @@ import httpx2
 from wheelyard.answers import JobAnswer
 from wheelyard.client import Client, ServiceUnreachable
 from wheelyard.errors import InfrastructureError, NotFound, WheelyardError
-from wheelyard.event import Event
+from wheelyard.event import Event, Seen
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 10.0
@@ -25,6 +25,8 @@ _LAST_LOOKS = 3
 
 class Following:
     """A job's events, read in a thread of its own, so that the reader can look at the clock and at Ctrl-C.
+
+    Each event comes once, whatever was cut or lost in between: a repeat is known by its number.
 
     :param client: where the job is.
     :param job_id: the job; events of the jobs that it waits for come too.
@@ -50,6 +52,7 @@ class Following:
         self._arrivals: queue.SimpleQueue[Event | WheelyardError | None] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._last_id = ""
+        self._seen = Seen()
 
     def events(self) -> Iterator[Event | None]:
         """Events until the job's own `done`; None a few times a second, so that the caller can look up.
@@ -149,7 +152,7 @@ class Following:
                 event = _read_event(message.data)
                 if message.id:
                     self._last_id = message.id
-                if event is None:
+                if event is None or not self._seen.is_new(event):
                     continue
                 self._arrivals.put(event)
                 if event.type == "done" and event.job == self._job_id:

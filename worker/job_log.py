@@ -24,6 +24,7 @@ from worker.redaction import Redaction
 
 _STEP = re.compile(r"^\[\s*(\d{1,9})/(\d{1,9})\]\s*(.*)")
 _PERCENT = re.compile(r"^\[\s*(\d{1,3})%\]\s*(.*)")
+_STEP_STARTS = frozenset({"[", "\x1b"})
 _MAX_LINE = 4000
 _PART = 64 << 10
 _TAIL_LINES = 4000
@@ -92,6 +93,11 @@ class JobLog:
         with self._lock:
             return self._kept.last(_TAIL_LINES)
 
+    @property
+    def left_out(self) -> int:
+        """Lines that the kept log lacks; known once it is closed."""
+        return self._kept.left_out
+
     def line(self, text: str) -> None:
         """One line of output, of ours or foreign; cleaned, kept, and told to listeners at a bounded rate.
 
@@ -107,10 +113,10 @@ class JobLog:
             if part_of_longer:
                 return
             self._keep(text)
-        if text[:1] in ("[", "\x1b") and (step := step_of(clean(text) if text[0] == "\x1b" else text)):
-            self._feed.step(*step)
-        else:
-            self._feed.line(text)
+            if text[:1] in _STEP_STARTS and (step := step_of(clean(text) if text[0] == "\x1b" else text)):
+                self._feed.step(*step)
+            else:
+                self._feed.line(text)
 
     def event(self, type_: EventType, **facts: object) -> None:
         """An event of another type than `line` and `step`."""

@@ -27,15 +27,14 @@ class KeptLog:
         self._shown = shown
         self._file = gzip.GzipFile(filename=str(path), mode="wb", compresslevel=6, mtime=0)
         self._room = limit - limit // _TAIL_SHARE
-        self._count = 0
         self._head = 0
         self._head_is_open = True
         self._recent = _RecentLines(max(limit // _TAIL_SHARE, 1))
-        self._left_out = 0
+        self.left_out = 0
+        """Lines that lack between the beginning and the end; known once it is closed."""
 
     def add(self, text: str) -> None:
         """The next line, raw."""
-        self._count += 1
         self._recent.add(text)
         if self._head_is_open:
             body = self._shown(text).encode(errors="replace") + b"\n"
@@ -60,7 +59,8 @@ class KeptLog:
         :param is_wanted: tells whether a line is the wanted one.
         """
         found = 0
-        first = self._count - self._recent.count + 1
+        total = self._recent.total
+        first = total - self._recent.count + 1
         rest: deque[str] = deque()
         room = self._room + self._limit // _TAIL_SHARE
         for number, raw in enumerate(self._recent.lines(), first):
@@ -74,11 +74,11 @@ class KeptLog:
                 found = number
         while rest and room < 0:
             room += len(rest.popleft().encode(errors="replace")) + 1
-        self._left_out = self._count - self._head - len(rest)
+        self.left_out = total - self._head - len(rest)
         number = self._head
-        if self._left_out:
+        if self.left_out:
             number += 1
-            self._file.write(f"(… {self._left_out} lines were left out here: the log is full)\n".encode())
+            self._file.write(f"(… {self.left_out} lines were left out here: the log is full)\n".encode())
         for line in rest:
             number += 1
             if not found and is_wanted is not None and is_wanted(line):
@@ -98,12 +98,22 @@ class _RecentLines:
         self._held = 0
         self._open: list[str] = []
         self._open_size = 0
-        self.count = 0
+        self._packed = 0
+        self._dropped = 0
+
+    @property
+    def total(self) -> int:
+        """Lines that were ever added."""
+        return self._packed + len(self._open)
+
+    @property
+    def count(self) -> int:
+        """Lines that are held."""
+        return self.total - self._dropped
 
     def add(self, text: str) -> None:
         self._open.append(text)
         self._open_size += len(text) + 1
-        self.count += 1
         if self._open_size >= self._block:
             self._pack()
 
@@ -111,11 +121,12 @@ class _RecentLines:
         body = "\n".join(self._open).encode(errors="replace")
         self._blocks.append((body, len(self._open)))
         self._held += len(body) + 1
+        self._packed += len(self._open)
         self._open, self._open_size = [], 0
         while self._held > self._limit and len(self._blocks) > 1:
             old, count = self._blocks.popleft()
             self._held -= len(old) + 1
-            self.count -= count
+            self._dropped += count
 
     def lines(self) -> Iterator[str]:
         for body, _count in self._blocks:

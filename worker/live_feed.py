@@ -86,12 +86,18 @@ class LiveFeed:
     # -- what the job says -----------------------------------------------------------------------------
 
     def line(self, raw: str) -> None:
-        """A line of output; told to listeners at a bounded rate."""
+        """A line of output; told to listeners at a bounded rate. One thread at a time may call it."""
         now = self._clock()
+        if now < self._thinning.full_until:
+            # Most lines of a flood end here, so there is no lock before it.
+            self._thinning.skip()
+            return
         with self._changed:
             self._release(now, due=False)
             if self._thinning.takes_line(now):
                 self._say("line", now, text=self._shown(raw))
+            else:
+                self._thinning.skip()
 
     def step(self, done: int, total: int, raw: str) -> None:
         """A count of a build tool; told at a bounded rate, the last one always."""

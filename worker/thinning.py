@@ -10,22 +10,30 @@ Step = tuple[int, int, str]
 
 
 class Thinning:
-    """Counts by the second; times are epoch seconds. Not safe from several threads."""
+    """Counts by the second; times are epoch seconds. All but `skip` wants its caller's lock."""
 
     def __init__(self) -> None:
         self._second = 0
         self._lines = 0
         self._steps = 0
-        self._skipped = 0
         self._step: Step | None = None
+        # One of the two is raised by who writes the log only, the other under the lock: no count is lost.
+        self._skipped = 0
+        self._told = 0
+        self.full_until = 0.0
+        """Until then every line is skipped."""
+
+    def skip(self) -> None:
+        """Count a line that is not told."""
+        self._skipped += 1
 
     def takes_line(self, now: float) -> bool:
-        """Whether a line is told; else it is counted."""
+        """Whether a line is told; else `skip` it."""
         self._turn(now)
         self._lines += 1
         if self._lines <= LINES_PER_SECOND:
             return True
-        self._skipped += 1
+        self.full_until = self._second + 1.0
         return False
 
     def takes_step(self, now: float, step: Step) -> bool:
@@ -45,9 +53,9 @@ class Thinning:
         """
         if not due and int(now) == self._second:
             return None, 0
-        released = self._step, self._skipped
-        self._step, self._skipped = None, 0
-        return released
+        step, skipped = self._step, self._skipped
+        told, self._told, self._step = self._told, skipped, None
+        return step, skipped - told
 
     def _turn(self, now: float) -> None:
         if int(now) != self._second:

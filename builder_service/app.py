@@ -20,9 +20,11 @@ from builder_service import (
     submissions,
     toolchains,
     wheels,
+    workers,
 )
 from builder_service.body_limit import MAX_BODY_BYTES, BodyLimit
 from builder_service.jobs import job_routes
+from builder_service.part_checks import checks_of
 from builder_service.request_log import RequestLog
 from builder_service.services import Services, open_services
 from wheelyard import __version__
@@ -37,6 +39,7 @@ _TAGS = [
     {"name": "images", "description": "Slim runtime images, made of those wheels."},
     {"name": "jobs", "description": "What runs or ran, whatever its kind."},
     {"name": "toolchains", "description": "Compilers, one CPython and a platform policy."},
+    {"name": "workers", "description": "Who works, and on what."},
     {"name": "wheels", "description": "What the cache holds, and of what it was made."},
     {"name": "index", "description": "What pip and uv install from (PEP 503, 658, 691, 700)."},
     {"name": "blobs", "description": "Bytes by digest."},
@@ -64,6 +67,7 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
         await opened.listener.close()
         if services is None:
             opened.ledger.database.close()
+            await to_thread.run_sync(opened.tracer.close)
 
     app = FastAPI(
         title="Wheelyard",
@@ -75,15 +79,15 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
         redirect_slashes=False,
     )
     app.state.services = opened
-    app.state.metrics = metrics.Metrics(opened.ledger)
+    app.state.metrics = metrics.Metrics(opened.ledger.database, checks_of(opened))
     problems.install(app)
     app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES, apart=("/v1/blobs/",))
-    app.add_middleware(RequestLog, metrics=app.state.metrics)
+    app.add_middleware(RequestLog, metrics=app.state.metrics, tracer=opened.tracer)
     app.include_router(submissions.router)
     app.include_router(job_routes("/v1/builds", "builds", Kind.BUILD))
     app.include_router(job_routes("/v1/images", "images", Kind.IMAGE))
     app.include_router(job_routes("/v1/jobs", "jobs", None))
-    for room in (blobs, toolchains, wheels, simple_pages, files, health, metrics, home):
+    for room in (blobs, toolchains, wheels, workers, simple_pages, files, health, metrics, home):
         app.include_router(room.router)
     _describe_problems(app)
     return app

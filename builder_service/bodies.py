@@ -10,6 +10,7 @@ from builder_service.services import Services
 from wheelyard.catalogue import check_channel
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError
+from wheelyard.limits import NOTHING_ASKED, AskedLimits, check_ceiling
 from wheelyard.requests import BuildRequest, ImageRequest
 from wheelyard.requirements import normalise_requirements
 from wheelyard.toolchains import get_toolchain
@@ -72,11 +73,16 @@ class BuildBody(AskBody):
     toolchain: str = Field("", max_length=63, description="Its name; empty means the service's default one.")
     channel: str = Field("default", max_length=63, description="Index in which the wheels are shown.")
     refresh: bool = Field(False, description="Resolve anew, even where an equal request was answered lately.")
+    limits: AskedLimits = Field(
+        NOTHING_ASKED,
+        description="Of each build, over those of recipe and toolchain; those of who asked first hold.",
+    )
 
     def request(self, services: Services) -> BuildRequest:
         """The request that the body stands for.
 
-        :raises InputError: a requirement, the channel or the toolchain can't be taken; the message says why.
+        :raises InputError: a requirement, the channel, the toolchain or a limit can't be taken; the message
+            says why.
         """
         settings = services.settings
         return BuildRequest(
@@ -84,6 +90,7 @@ class BuildBody(AskBody):
             toolchain=get_toolchain(self.toolchain or settings.toolchain, settings.toolchains_dir).name,
             channel=check_channel(self.channel),
             refresh=self.refresh,
+            limits=check_ceiling(self.limits, settings),
         )
 
 

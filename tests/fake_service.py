@@ -34,7 +34,7 @@ TOOLCHAIN = {
 }
 _REQUEST_FIELDS = {
     "requirements", "toolchain", "channel", "refresh",
-    "app", "entrypoint", "command", "environment", "labels", "workdir", "user",
+    "app", "entrypoint", "command", "environment", "labels", "workdir", "user", "limits",
 }  # fmt: skip
 _ASKER_FIELDS = {"priority", "client", "webhook"}
 ENDED = {"succeeded", "failed", "cancelled"}
@@ -86,6 +86,7 @@ class FakeService:
         self.blobs: dict[str, bytes] = {}
         self.toolchains: list[dict[str, Any]] = [TOOLCHAIN]
         self.wheels: list[dict[str, Any]] = []
+        self.workers: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
         self.keyed: dict[str, tuple[FakeJob, int, str]] = {}
         self.drops = 0
@@ -189,6 +190,16 @@ class FakeService:
             raise NotFound(f"there is no job {job_id!r}", do="see `wheelyard jobs`")
         return self.jobs[job_id]
 
+    def log_lines(self, job: FakeJob, *, from_error: bool) -> list[str]:
+        """A job's log, or what follows its first error."""
+        lines = job.log.splitlines(keepends=True)
+        at = (job.error or {}).get("facts", {}).get("log_line", 0)
+        if not from_error or not at:
+            return lines
+        first = max(1, at - 5)
+        note = f"(from line {first} of the log of {job.title}; all of it: /v1/jobs/{job.id}/log)\n"
+        return [note, *lines[first - 1 :]]
+
     def document(self, job: FakeJob) -> dict[str, Any]:
         """A job as the service describes it."""
         fields = (
@@ -265,12 +276,13 @@ class _Door(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    def _route(self, path: str, body: bytes) -> None:  # noqa: C901 - a table of addresses
+    def _route(self, path: str, body: bytes) -> None:  # noqa: C901, PLR0912 - a table of addresses
         service, method = self.service, self.command
         if found := re.fullmatch(r"/v1/jobs/([^/]+)/events", path):
             self._stream_events(service.job(found[1]))
         elif found := re.fullmatch(r"/v1/jobs/([^/]+)/log", path):
-            self._send(200, service.job(found[1]).log.encode(), "text/plain; charset=utf-8")
+            lines = service.log_lines(service.job(found[1]), from_error="from=error" in self.path)
+            self._send(200, "".join(lines).encode(), "text/plain; charset=utf-8")
         elif found := re.fullmatch(r"/v1/jobs/([^/]+)", path):
             waiter = parse_qs(urlsplit(self.path).query).get("waiter", [""])[0]
             job = service.cancel(found[1], waiter) if method == "DELETE" else service.job(found[1])
@@ -296,6 +308,8 @@ class _Door(BaseHTTPRequestHandler):
             if not named:
                 raise NotFound(f"there is no toolchain {found[1]!r}", do="see `wheelyard toolchain list`")
             self._json(named[0])
+        elif path == "/v1/workers":
+            self._json({"workers": service.workers})
         elif path == "/v1/wheels":
             query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
             self._json({"wheels": [w for w in service.wheels if query.items() <= w.items()]})

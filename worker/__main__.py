@@ -24,7 +24,7 @@ from worker.process import open_runner, open_services
 from worker.rounds import Rounds
 from worker.runner import Runner
 
-_HAND_BACK_SECONDS = 10.0
+_HAND_BACK_SECONDS = 8.0
 _SLACK_SECONDS = 5.0
 logger = structlog.get_logger("worker")
 

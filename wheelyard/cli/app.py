@@ -18,10 +18,12 @@ from wheelyard.cli.cache_commands import cache_app
 from wheelyard.cli.error_text import write_error
 from wheelyard.cli.exits import DONE, as_known_error, exit_code_of, exit_codes_help
 from wheelyard.cli.image_command import image
-from wheelyard.cli.job_commands import cancel, job, jobs, logs
+from wheelyard.cli.job_commands import cancel, job, jobs
+from wheelyard.cli.log_command import logs
 from wheelyard.cli.session import Session
 from wheelyard.cli.stack_commands import doctor, down, up, version
 from wheelyard.cli.toolchain_commands import toolchain_app
+from wheelyard.cli.worker_commands import workers
 from wheelyard.errors import Cancelled, InputError
 
 _HELP = """Wheels from source, a cache that a team installs from, and slim runtime images.
@@ -82,7 +84,7 @@ def root(
 app.add_typer(toolchain_app, name="toolchain")
 app.add_typer(cache_app, name="cache")
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    up, down, doctor, version, build, image, jobs, job, logs, cancel,
+    up, down, doctor, version, build, image, jobs, job, logs, cancel, workers,
 )  # fmt: skip
 for _command in _COMMANDS:
     app.command(epilog=exit_codes_help())(_command)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from wheelyard.cli.limit_options import Cpus, Disk, Memory, Timeout, limits_field
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.session import session_of
 from wheelyard.requirements import normalise_requirements, read_requirements_file
@@ -50,6 +51,10 @@ def build(
     refresh: Refresh = False,
     batch: Batch = False,
     webhook: Webhook = "",
+    memory: Memory = "",
+    cpus: Cpus = 0.0,
+    disk: Disk = "",
+    timeout: Timeout = "",
     progress: Progress = ProgressStyle.AUTO,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Print the job's id and leave.")] = False,
 ) -> None:
@@ -63,6 +68,7 @@ def build(
       wheelyard build numpy
       wheelyard build 'numpy>=2' opencv-python-headless --toolchain debian12-cp311
       wheelyard build -r requirements.txt --progress plain
+      wheelyard build opencv-python-headless --memory 16G --timeout 4h
       id=$(wheelyard build numpy --detach); wheelyard logs -f $id
     """
     from wheelyard.cli.follow_job import follow_job
@@ -72,6 +78,7 @@ def build(
         requirements, files, toolchain or session.settings().toolchain, channel, refresh=refresh
     )
     request |= asker_fields(batch=batch, webhook=webhook)
+    request |= limits_field(memory, cpus, disk, timeout)
     with session.client() as client:
         raise typer.Exit(follow_job(client, client.build(request), progress, detach=detach))
 

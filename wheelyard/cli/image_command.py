@@ -25,6 +25,7 @@ from wheelyard.cli.build_command import (
     build_request,
 )
 from wheelyard.cli.image_loading import LoadEngine, find_engine
+from wheelyard.cli.limit_options import Cpus, Disk, Memory, Timeout, limits_field
 from wheelyard.cli.progress.display import ProgressStyle, resolve_style
 from wheelyard.cli.session import session_of
 from wheelyard.errors import InputError
@@ -49,6 +50,10 @@ def image(
             "--app", help="Folder of the application; its .dockerignore is followed.", metavar="DIR"
         ),
     ] = None,
+    memory: Memory = "",
+    cpus: Cpus = 0.0,
+    disk: Disk = "",
+    timeout: Timeout = "",
     entrypoint: Annotated[
         str,
         typer.Option(
@@ -114,6 +119,7 @@ def image(
     )
     request: dict[str, Any] = {
         **build,
+        **limits_field(memory, cpus, disk, timeout),
         **asker_fields(batch=batch, webhook=webhook),
         "entrypoint": _words(entrypoint, "--entrypoint"),
         "command": _words(cmd, "--cmd"),

@@ -19,6 +19,7 @@ from wheelyard.stack.servers import BUCKET, Ports, redis_address, redis_program,
 from wheelyard.stack.stack_folder import StackFolder
 
 _PLAN_CONCURRENCY = 4
+_HAND_BACK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,20 +86,27 @@ def assemble(settings: Settings, folder: StackFolder) -> Assembly:
 def _rooms(settings: Settings, folder: StackFolder) -> tuple[Program, ...]:
     plans = ("--queues", "plans", "--concurrency", str(_PLAN_CONCURRENCY))
     compiles = ("--queues", "compile", "--concurrency", str(settings.compile_slots))
+    # Jobs may end in peace, and what does not is handed back, containers and all.
+    seconds = settings.drain_seconds + _HAND_BACK_SECONDS
     return (
         _python(folder, "api", "builder_service"),
-        _python(folder, "plans", "worker", *plans, stage=Stage.WORKERS),
-        _python(folder, "compile", "worker", *compiles, stage=Stage.WORKERS),
+        _python(folder, "plans", "worker", *plans, stage=Stage.WORKERS, end_seconds=seconds),
+        _python(folder, "compile", "worker", *compiles, stage=Stage.WORKERS, end_seconds=seconds),
         _python(folder, "relay", "worker.relay", stage=Stage.WORKERS),
     )
 
 
 def _python(
-    folder: StackFolder, name: str, module: str, *arguments: str, stage: Stage = Stage.FRONT
+    folder: StackFolder,
+    name: str,
+    module: str,
+    *arguments: str,
+    stage: Stage = Stage.FRONT,
+    end_seconds: float = 0.0,
 ) -> Program:
     # -P: what lies in the folder that it runs in must not be imported.
     argv = (sys.executable, "-P", "-m", module, *arguments)
-    return Program(name=name, argv=argv, cwd=folder.run, stage=stage)
+    return Program(name=name, argv=argv, cwd=folder.run, stage=stage, end_seconds=end_seconds)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

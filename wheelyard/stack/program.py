@@ -25,6 +25,7 @@ class Program:
     :param environment: what is added to this process's own environment.
     :param cwd: the folder that it runs in.
     :param stage: when it ends.
+    :param end_seconds: that it may take to end, where that is longer than its stage allows.
     """
 
     name: str
@@ -32,3 +33,4 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     cwd: Path
     stage: Stage = Stage.FRONT
+    end_seconds: float = 0.0

@@ -19,8 +19,9 @@ from wheelyard.stack.stack_folder import StackFolder
 
 _END = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _HEARD = {*_END, signal.SIGCHLD}
-# Together below 20 s: how long each stage has before it is killed.
+# How long each stage has before it is killed; a program of it may say that it needs longer.
 _SECONDS = {Stage.WORKERS: 10.0, Stage.FRONT: 4.0, Stage.SERVERS: 5.0}
+_HURRIED_SECONDS = 5.0
 _QUICK_SECONDS = 10.0
 _QUICK_DEATHS = 5
 _LONGEST_PAUSE = 30.0
@@ -119,7 +120,14 @@ class Supervisor:
             for child in staying:
                 if child.process.poll() is None:
                     child.process.send_signal(signal.SIGTERM)
-            hurried = hurried or not self._wait_ended(staying, _SECONDS[stage])
+            longest = max((child.program.end_seconds for child in staying), default=0.0)
+            if not hurried and not self._wait_ended(staying, max(_SECONDS[stage], longest)):
+                hurried = True
+                # A worker that hears it twice hands its jobs back at once; killed, it could not.
+                for child in staying:
+                    if child.process.poll() is None:
+                        child.process.send_signal(signal.SIGTERM)
+                self._wait_ended(staying, _HURRIED_SECONDS)
             for child in staying:
                 if child.process.poll() is None:
                     self._say(f"{child.program.name} did not end in time and is killed")

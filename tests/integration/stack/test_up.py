@@ -265,7 +265,7 @@ def test_a_program_that_dies_at_once_again_and_again_ends_up_with_its_last_lines
 
 
 def test_a_program_that_does_not_end_is_killed_in_time(ups):
-    up = ups().start("plans=stubborn", "api=stubborn")
+    up = ups().start("plans=stubborn", "api=stubborn", WHEELYARD_DRAIN_SECONDS="3")
     up.ready()
     stubborn = [up.room_pid("plans"), up.room_pid("api")]
     up.signal(signal.SIGTERM)

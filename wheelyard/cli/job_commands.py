@@ -1,4 +1,4 @@
-"""The commands about jobs: jobs, job, logs, cancel."""
+"""The commands about jobs: jobs, job, cancel."""
 
 # ruff: noqa: D301 - \b keeps the lines of an example apart in the help; it must not be raw.
 
@@ -10,7 +10,6 @@ import typer
 
 from wheelyard.answers import ChildAnswer, JobAnswer
 from wheelyard.cli.error_text import error_text
-from wheelyard.cli.foreign_text import clean
 from wheelyard.cli.queue_text import queued_text, state_text
 from wheelyard.cli.session import session_of
 from wheelyard.cli.tables import age_text, moment_text, seconds_text, write_json, write_line, write_table
@@ -99,29 +98,6 @@ def job(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
 
         write_line()
         Console(highlight=False, soft_wrap=True).print(error_text(found.failure()))
-
-
-def logs(
-    context: typer.Context,
-    job_id: JobId,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay until the job ends.")] = False,
-) -> None:
-    """Print a job's log; control characters are taken out.
-
-    With -f it goes on until the job's end, and Ctrl-C only ends the reading: the job goes on.
-
-    \b
-    Examples:
-      wheelyard logs 0199a1b2c3d47e5f8a6b0c1d2e3f4a5b
-      wheelyard logs -f 0199a1b2c3d47e5f8a6b0c1d2e3f4a5b
-    """
-    with session_of(context).client() as client:
-        if follow:
-            from wheelyard.cli.log_follow import follow_log
-
-            raise typer.Exit(follow_log(client, job_id))
-        for line in client.log(job_id):
-            typer.echo(clean(line))
 
 
 def cancel(

@@ -16,7 +16,7 @@ from wheelyard.cli.foreign_text import clean, clean_block, clean_document
         ("10%\r50%\r100%", "100%"),
         ("done\r\n", "done"),
         ("tab\tstays", "tab\tstays"),
-        ("tur\u202ened", "turned"),
+        ("tur\u202ened", "tur<U+202E>ned"),
         ("ends with an escape\x1b", "ends with an escape"),
         ("name::space::thing", "name::space::thing"),
     ],

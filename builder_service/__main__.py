@@ -64,6 +64,7 @@ def main() -> int:
         # uvicorn repeats the signal when it has ended; that it ended as it was told to is no failure.
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     server.run()
+    services.tracer.close()
     services.ledger.database.close()
     return 0 if server.started else 3
 

@@ -1,29 +1,32 @@
-"""Numbers for Prometheus: requests, submissions by outcome, jobs by state, and files that were served."""
+"""Numbers for Prometheus: requests, submissions by outcome, files served, and what SQL knows of jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from wheelyard.errors import InfrastructureError
-from wheelyard.jobs.ledger import Ledger
+from builder_service.job_metrics import JobCollector
+from builder_service.part_checks import PartChecks
+from wheelyard.jobs.database import Database
+from wheelyard.outage_metrics import OutageCollector
 
 router = APIRouter(tags=["health"])
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SECONDS = (0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
     """One application's own numbers; several applications in one process do not mix.
 
-    :param ledger: counted at each scrape.
+    :param database: asked for the jobs at each scrape.
+    :param checks: what asks each other part, by its name.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, database: Database, checks: Mapping[str, Callable[[], object]]) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "wheelyard_http_requests_total",
@@ -40,7 +43,7 @@ class Metrics:
         )
         self.submissions = Counter(
             "wheelyard_submissions_total",
-            "Requests for jobs by kind and outcome: hit (made before), joined, queued, repeated (same key)",
+            "Requests for jobs by kind and outcome: hit (made before), joined, queued, repeated",
             ("kind", "outcome"),
             registry=self.registry,
         )
@@ -50,33 +53,23 @@ class Metrics:
             ("outcome",),
             registry=self.registry,
         )
-        self.registry.register(_JobCollector(ledger))
+        self.registry.register(JobCollector(database))
+        self.registry.register(_PartCollector(PartChecks(checks)))
+        self.registry.register(OutageCollector())
+        ProcessCollector(registry=self.registry)
 
 
-class _JobCollector(Collector):
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+class _PartCollector(Collector):
+    def __init__(self, checks: PartChecks) -> None:
+        self._checks = checks
 
     def describe(self) -> Iterator[Metric]:
-        # Without this the registry would collect, and so ask the database, when it is made.
-        yield GaugeMetricFamily("wheelyard_jobs", "Jobs by kind, state and queue")
+        # Without this the registry would collect, and so ask the parts, when it is made.
+        yield GaugeMetricFamily("wheelyard_redis_up", "Whether redis answered the scrape")
 
     def collect(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("wheelyard_database_up", "Whether the database answered the scrape")
-        jobs = GaugeMetricFamily(
-            "wheelyard_jobs", "Jobs by kind, state and queue", labels=("kind", "state", "queue")
-        )
-        try:
-            counts = self._ledger.counts()
-        except InfrastructureError:
-            up.add_metric((), 0)
-            yield up
-            return
-        for labels, count in sorted(counts.items()):
-            jobs.add_metric(labels, count)
-        up.add_metric((), 1)
-        yield up
-        yield jobs
+        for part, up in self._checks.answers().items():
+            yield GaugeMetricFamily(f"wheelyard_{part}_up", f"Whether {part} answered the scrape", int(up))
 
 
 def metrics_of(request: Request) -> Metrics:

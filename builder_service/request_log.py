@@ -1,10 +1,11 @@
-"""What happens around every request: an id, a log line, a count, and a problem for what nobody foresaw."""
+"""What happens around every request: id, span, log line, count, and a problem for what nobody foresaw."""
 
 from __future__ import annotations
 
 import re
 import secrets
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from builder_service.metrics import Metrics
 from builder_service.problems import problem_response, unexpected
+from wheelyard.tracing import NO_SPAN, NO_TRACER, Role, Span, Tracer, read_traceparent
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -24,31 +26,37 @@ class RequestLog:
     """ASGI middleware, outermost of ours.
 
     :param metrics: where requests are counted.
+    :param tracer: where their spans go; the `traceparent` of a request is gone on with (W3C Trace Context).
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracer: Tracer = NO_TRACER) -> None:
         self._app = app
         self._metrics = metrics
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens to it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         answer: dict[str, Any] = {"status": 0, "stream": False}
         begun = time.perf_counter()
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
+                sent = MutableHeaders(scope=message)
+                sent["X-Request-Id"] = request_id
                 answer["status"] = message["status"]
-                answer["stream"] = headers.get("content-type", "").startswith("text/event-stream")
+                answer["stream"] = sent.get("content-type", "").startswith("text/event-stream")
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with (
+            self._span(scope, headers) as span,
+            structlog.contextvars.bound_contextvars(**_names(request_id, span)),
+        ):
             try:
                 await self._app(scope, receive, send_named)
             except ClientDisconnect:
@@ -63,11 +71,19 @@ class RequestLog:
                 answer["error"] = type(error).__name__
             finally:
                 self._note(scope, answer, time.perf_counter() - begun)
+                _tell(span, scope, answer)
+
+    def _span(self, scope: Scope, headers: Headers) -> AbstractContextManager[Span]:
+        if scope["path"] in _QUIET:
+            return nullcontext(NO_SPAN)
+        facts = {"http.request.method": scope["method"], "url.path": scope["path"]}
+        parent = read_traceparent(headers.get("traceparent", ""))
+        return self._tracer.span(scope["method"], Role.SERVER, parent, facts)
 
     def _note(self, scope: Scope, answer: dict[str, Any], seconds: float) -> None:
         method, path, status = scope["method"], scope["path"], answer["status"]
         # The route's pattern and not the path, so that names and ids do not become labels.
-        route = getattr(scope.get("route"), "path", "") or "none"
+        route = _route_of(scope)
         self._metrics.requests.labels(method, route, str(status)).inc()
         if not answer["stream"]:
             self._metrics.seconds.labels(method, route).observe(seconds)
@@ -75,3 +91,22 @@ class RequestLog:
             logger.info(
                 "request", method=method, path=path, status=status, milliseconds=round(seconds * 1000, 1)
             )
+
+
+def _route_of(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "") or "none"
+
+
+def _names(request_id: str, span: Span) -> dict[str, str]:
+    """What log lines of the request name it by."""
+    trace = {"trace_id": span.traceparent.split("-")[1]} if span.traceparent else {}
+    return {"request_id": request_id, **trace}
+
+
+def _tell(span: Span, scope: Scope, answer: dict[str, Any]) -> None:
+    """What is known of a request once it is answered; names are of OpenTelemetry's semantic conventions."""
+    route, status = _route_of(scope), answer["status"]
+    span.rename(f"{scope['method']} {route}" if route != "none" else scope["method"])
+    span.note({"http.route": route, "http.response.status_code": status})
+    if status >= 500:
+        span.fail(answer.get("error", str(status)))

@@ -20,6 +20,7 @@ from wheelyard.requests import Requests
 from wheelyard.settings import Settings
 from wheelyard.store.contract import Store
 from wheelyard.store.open import open_store
+from wheelyard.tracing import NO_TRACER, Tracer, open_tracer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Services:
     events: EventStream
     listener: EventListener
     doorbell: Doorbell
+    tracer: Tracer = NO_TRACER
 
 
 def open_services(settings: Settings) -> Services:
@@ -74,6 +76,7 @@ def open_services(settings: Settings) -> Services:
         events=RedisEventStream(settings.redis_url),
         listener=RedisEventListener(settings.redis_url),
         doorbell=doorbell,
+        tracer=open_tracer(settings.otel_endpoint, "wheelyard-api"),
     )
 
 

@@ -20,6 +20,7 @@ from wheelyard.jobs.idempotency import AnsweredBefore, KeptAnswer, KeyedRequest
 from wheelyard.jobs.states import Job
 from wheelyard.requests import Caller, Submission
 from wheelyard.toolchains import get_toolchain
+from wheelyard.tracing import current_span
 
 _COUNTED = 200
 """Jobs ahead that an answer counts at the most; a longer queue must not make it slower."""
@@ -141,6 +142,7 @@ class _Answering:
     def _document(self, job: Job, waiter: str, outcome: str, *, counted: str = "") -> SubmissionDocument:
         submissions = metrics_of(self._request).submissions
         submissions.labels(job.kind.value, counted or outcome).inc()
+        current_span().note({"wheelyard.job.id": job.id, "wheelyard.outcome": counted or outcome})
         self._response.headers["Location"] = place_of(job)
         self._response.status_code = 200 if job.state.ended else 202
         children = self._services.ledger.get_many(job.children) if job.children else []

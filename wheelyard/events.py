@@ -12,6 +12,7 @@ import redis.asyncio
 
 from wheelyard.errors import QueueUnavailable
 from wheelyard.event import Event, EventType, Seen
+from wheelyard.outages import OUTAGES
 
 __all__ = [
     "Appended",
@@ -144,7 +145,7 @@ class RedisEventStream:
                 pipe.expire(_place(stream), _KEPT_SECONDS)
             pipe.execute()
         except redis.RedisError as error:
-            raise _unavailable(error) from error
+            raise OUTAGES.noted("redis", _unavailable(error)) from error
 
     def append(self, stream: str, job: str, events: Sequence[tuple[str, Event]], after: int) -> Appended:
         """See `EventStream.append`.
@@ -162,7 +163,7 @@ class RedisEventStream:
                 job, after, _KEPT_EVENTS, _KEPT_SECONDS, *told,
             )  # fmt: skip
         except redis.RedisError as error:
-            raise _unavailable(error) from error
+            raise OUTAGES.noted("redis", _unavailable(error)) from error
         last, *ids = answer
         return Appended(last=int(last), ids=tuple(ids))
 
@@ -176,14 +177,14 @@ class RedisEventStream:
                 self._redis.xread({_place(stream): after}, count=_BATCH, block=_block(wait_seconds))
             )
         except redis.RedisError as error:
-            raise _unavailable(error) from error
+            raise OUTAGES.noted("redis", _unavailable(error)) from error
 
     def check(self) -> None:
         """See `EventStream.check`."""
         try:
             self._redis.ping()
         except redis.RedisError as error:
-            raise _unavailable(error) from error
+            raise OUTAGES.noted("redis", _unavailable(error)) from error
 
     def close(self) -> None:
         """Close the connections."""
@@ -215,7 +216,7 @@ class RedisEventListener:
                 {_place(stream): after}, count=_BATCH, block=_block(wait_seconds)
             )
         except redis.RedisError as error:
-            raise _unavailable(error) from error
+            raise OUTAGES.noted("redis", _unavailable(error)) from error
         return _events(answer)
 
     async def seen(self, stream: str, upto: str) -> Seen:
@@ -226,7 +227,7 @@ class RedisEventListener:
         try:
             entries = await self._redis.xrevrange(_place(stream), max=upto, count=_LOOKED_BACK)
         except redis.RedisError as error:
-            raise _unavailable(error) from error
+            raise OUTAGES.noted("redis", _unavailable(error)) from error
         seen = Seen()
         for _entry, event in _parsed(reversed(entries)):
             seen.is_new(event)
@@ -244,7 +245,7 @@ class RedisEventListener:
                 return False
             newest = await self._redis.xrevrange(_place(stream), count=1)
         except redis.RedisError as error:
-            raise _unavailable(error) from error
+            raise OUTAGES.noted("redis", _unavailable(error)) from error
         return not newest or _number(newest[0][0]) < place
 
     async def close(self) -> None:

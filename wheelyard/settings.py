@@ -85,6 +85,17 @@ class Settings(BaseSettings):
     max_log_bytes: int = Field(64 << 20, ge=1 << 16, description="Longest log that is kept, in bytes.")
     resolve_max_age: int = Field(3600, ge=0, description="Seconds for which a lock answers an equal request.")
 
+    metrics_host: str = Field("127.0.0.1", description="Address that a worker's own numbers are served on.")
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65520,
+        description="Port of a worker's own numbers, or the first free one of the 15 after it; 0 means none.",
+    )
+    otel_endpoint: str = Field(
+        "", description="OpenTelemetry collector for traces, OTLP over HTTP; empty means no traces."
+    )
+
     lease_seconds: float = Field(30.0, gt=0, description="Time after which a silent worker loses its job.")
     drain_seconds: float = Field(
         10.0,

@@ -66,7 +66,7 @@ class ClaimedJob:
             with _Heartbeat(work, settings.lease_seconds), job_span(self._services.tracer, claim) as span:
                 outcome = self._attempt(work)
                 if isinstance(outcome, WheelyardError):
-                    # Also of what failed one wants to know how long it took; a child's own times are the child's.
+                    # How long it took is asked of what failed, too; a child's times stay the child's.
                     outcome.facts["phases"] = dict(work.seconds)
                 tell_outcome(span, outcome, self._services.ledger, claim.id)
                 self._end(work, outcome)

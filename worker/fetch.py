@@ -9,6 +9,7 @@ from wheelyard.errors import InfrastructureError, NotFound
 from wheelyard.locks import IndexFile
 from wheelyard.store.contract import Store
 from wheelyard.store.landing import disk_errors
+from wheelyard.tracing import below
 from worker.listing import ListedFile
 from worker.upstream import Upstream, check_digest
 
@@ -39,7 +40,8 @@ def fetch_listed(
         disk_errors(f"{file.filename} could not be written", InfrastructureError),
         tempfile.NamedTemporaryFile(prefix="wheelyard-fetch-", dir=scratch) as stream,
     ):
-        size = upstream.download(file, stream, limit)
+        with below("index fetch", {"wheelyard.file": file.filename}):
+            size = upstream.download(file, stream, limit)
         stream.flush()
         assert file.digest is not None  # noqa: S101  # download() refuses a file without one
         store.put_blob(Path(stream.name), file.digest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, and_, exists, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, literal_column, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from wheelyard.errors import LeaseLost, NotFound
@@ -38,7 +38,8 @@ def claimable(now: float) -> ColumnElement[bool]:
 
 def is_active() -> ColumnElement[bool]:
     """A job that did not end; in the words of the partial indexes, which SQLite needs to use them."""
-    return literal_column("jobs.state IN ('queued', 'building', 'publishing')", Boolean)
+    # Words and not parameters, as a comparison: a literal that is a Boolean would be compared to 1.
+    return JobRow.state.in_([literal_column(f"'{state}'") for state in ("queued", "building", "publishing")])
 
 
 def held(claim: Claim) -> Any:
@@ -98,6 +99,7 @@ def job_of(row: JobRow, children: tuple[str, ...]) -> Job:
         log=row.log,
         subject=row.subject,
         client=row.client,
+        trace=row.trace,
         priority=row.priority,
         turn=row.turn,
         queue=row.queue,

@@ -95,6 +95,7 @@ class Job:
     :param fence: number of claims so far; a write that names an older one is refused.
     :param subject: what the work's length depends on: the project of a wheel, else empty.
     :param client: who asked first; clients of one priority take turns.
+    :param trace: W3C traceparent of what asked for it first; empty where that was not traced.
     :param turn: place in its queue among its priority; smaller goes first.
     :param waiters: requests and jobs that joined and did not leave.
     :param not_before: when it may be claimed again, after its infrastructure failed.
@@ -120,6 +121,7 @@ class Job:
     log: str
     subject: str
     client: str
+    trace: str
     priority: int
     turn: int
     queue: str

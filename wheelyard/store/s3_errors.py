@@ -20,6 +20,7 @@ from botocore.exceptions import (
 from s3transfer.exceptions import RetriesExceededError
 
 from wheelyard.errors import DiskFull, StoreUnavailable
+from wheelyard.outages import OUTAGES
 
 _FULL = {
     "InsufficientCapacity",
@@ -62,6 +63,16 @@ def s3_errors(what: str, bucket: str, endpoint: str, disk: Path | None = None) -
     :raises DiskFull: the server has no room.
     :raises StoreUnavailable: everything else.
     """
+    try:
+        with _translated(what, bucket, endpoint, disk):
+            yield
+    except (DiskFull, StoreUnavailable) as error:
+        OUTAGES.noted("store", error)
+        raise
+
+
+@contextmanager
+def _translated(what: str, bucket: str, endpoint: str, disk: Path | None) -> Iterator[None]:
     server = endpoint or "AWS S3"
     try:
         yield

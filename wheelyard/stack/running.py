@@ -87,10 +87,10 @@ def stop_stack(settings: Settings) -> int:
     if holder is not None:
         _ask_to_end(holder)
         print(f"waiting for process {holder.pid} to end the stack on {folder.root}", flush=True)
-        if not wait_gone([holder], _STOP_SECONDS):
+        if not wait_gone([holder], _STOP_SECONDS + settings.drain_seconds):
             raise InfrastructureError(
                 f"the stack on {folder.root} did not end",
-                expected=f"an end within {_STOP_SECONDS:.0f} s",
+                expected=f"an end within {_STOP_SECONDS + settings.drain_seconds:.0f} s",
                 found=f"process {holder.pid} still runs",
                 do=f"look at its terminal, or `kill -9 {holder.pid}` and run `wheelyard down` again",
             )

@@ -10,8 +10,9 @@ import time
 
 import pytest
 
+from tests.unit.worker.live_streams import LiveStreams
 from wheelyard.errors import QueueUnavailable
-from wheelyard.event import Event
+from wheelyard.event import Event, Seen
 from wheelyard.events import RedisEventListener, RedisEventStream, follow
 
 
@@ -170,6 +171,139 @@ def test_a_listener_that_leaves_in_the_middle_disturbs_nobody(events, redis_url,
         return read
 
     assert [event for _entry, event in asyncio.run(leave_and_listen())] == [line(job)]
+
+
+class RedisStreams:
+    """Real streams, looked at as the fake's are."""
+
+    def __init__(self, url):
+        self.stream = RedisEventStream(url)
+        self.append = self.stream.append
+
+    def entries(self, stream):
+        return self.stream.read(stream, "0", 0)
+
+    def lose(self, stream):
+        self.stream._redis.delete(f"wheelyard:events:{stream}")
+
+
+class FakeStreams(LiveStreams):
+    def entries(self, stream):
+        return self.streams.get(stream, [])
+
+    def lose(self, _stream):
+        super().lose()
+
+
+@pytest.fixture(params=["redis", "fake"])
+def streams(request):
+    """Both kinds of streams that the worker's tests write to."""
+    return RedisStreams(request.getfixturevalue("redis_url")) if request.param == "redis" else FakeStreams()
+
+
+def numbered(job, *numbers):
+    return [
+        ("", Event(type="line", job=job, at=1.0, seq=number, facts={"text": str(number)}))
+        for number in numbers
+    ]
+
+
+def numbers(streams, stream):
+    return [event.seq for _entry, event in streams.entries(stream)]
+
+
+def test_numbered_events_are_appended_in_order(streams, job):
+    answer = streams.append(job, job, numbered(job, 1, 2, 3), -1)
+    assert answer.last == 3
+    assert list(answer.ids) == [entry for entry, _event in streams.entries(job)]
+    assert numbers(streams, job) == [1, 2, 3]
+
+
+def test_an_append_that_is_repeated_adds_nothing(streams, job):
+    streams.append(job, job, numbered(job, 1, 2), -1)
+    answer = streams.append(job, job, numbered(job, 1, 2, 3), 0)
+    assert answer.last == 3
+    assert answer.ids[:2] == ("", "")
+    assert numbers(streams, job) == [1, 2, 3]
+
+
+def test_each_job_has_numbers_of_its_own_in_a_stream_that_they_share(streams, job):
+    parent = secrets.token_hex(16)
+    streams.append(parent, "a", numbered("a", 5), -1)
+    streams.append(parent, "b", numbered("b", 1), -1)
+    streams.append(parent, "a", numbered("a", 6), 5)
+    assert numbers(streams, parent) == [5, 1, 6]
+
+
+def test_a_stream_that_lost_what_it_had_takes_nothing_and_says_so(streams, job):
+    streams.append(job, job, numbered(job, 1, 2), -1)
+    streams.lose(job)
+    answer = streams.append(job, job, numbered(job, 3), 2)
+    assert (answer.last, answer.ids) == (0, ())
+    assert numbers(streams, job) == []
+
+
+def test_what_was_lost_comes_back_under_its_ids(streams, job):
+    ids = streams.append(job, job, numbered(job, 1, 2), -1).ids
+    streams.lose(job)
+    again = [(given, event) for given, (_none, event) in zip(ids, numbered(job, 1, 2), strict=True)]
+    assert streams.append(job, job, again, 0).ids == ids
+    assert [entry for entry, _event in streams.entries(job)] == list(ids)
+
+
+def test_looking_adds_nothing(streams, job):
+    assert streams.append(job, job, [], -1).last == 0
+    streams.append(job, job, numbered(job, 4), -1)
+    assert streams.append(job, job, [], 4).last == 4
+    assert numbers(streams, job) == [4]
+
+
+def test_an_id_that_came_too_late_becomes_a_new_one(redis_url, job):
+    streams = RedisStreams(redis_url)
+    first = streams.append(job, "a", numbered("a", 1), -1).ids[0]
+    streams.append(job, "b", numbered("b", 1), -1)
+    streams.lose(job)
+    streams.append(job, "b", numbered("b", 1), 0)
+    again = streams.append(job, "a", [(first, numbered("a", 1)[0][1])], 0)
+    assert again.ids[0] > first
+    assert numbers(streams, job) == [1, 1]
+
+
+def test_a_stream_without_its_numbers_takes_them_again(redis_url, job):
+    streams = RedisStreams(redis_url)
+    streams.append(job, job, numbered(job, 1, 2), -1)
+    streams.stream._redis.delete(f"wheelyard:events:{job}:last")
+    assert streams.append(job, job, numbered(job, 3), 2).last == 0
+    streams.append(job, job, numbered(job, 1, 2, 3), 0)
+    seen = Seen()
+    assert [event.seq for _entry, event in streams.entries(job) if seen.is_new(event)] == [1, 2, 3]
+
+
+def test_what_a_listener_saw_is_told_by_where_it_stands(redis_url, job):
+    streams = RedisStreams(redis_url)
+    ids = streams.append(job, "a", numbered("a", 1, 2, 3), -1).ids
+
+    async def look():
+        listener = RedisEventListener(redis_url)
+        seen = await listener.seen(job, ids[1])
+        await listener.close()
+        return seen
+
+    seen = asyncio.run(look())
+    assert [seen.is_new(event) for _none, event in numbered("a", 1, 2, 3)] == [False, False, True]
+
+
+@pytest.mark.parametrize(("after", "ahead"), [("1-0", False), ("99999999999999-0", True)])
+def test_an_id_from_the_future_is_ahead(redis_url, job, after, ahead):
+    RedisStreams(redis_url).append(job, job, numbered(job, 1), -1)
+
+    async def look():
+        listener = RedisEventListener(redis_url)
+        answer = await listener.is_ahead(job, after)
+        await listener.close()
+        return answer
+
+    assert asyncio.run(look()) is ahead
 
 
 def test_following_ends_with_the_jobs_own_done(events, job):

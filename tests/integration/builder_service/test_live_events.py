@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx2
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.conftest import running
 from wheelyard.errors import BuildFailed
 from wheelyard.event import Event
+from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind
+from wheelyard.settings import Settings
 from wheelyard.stack.servers import Ports, redis_address, redis_program
 
 
@@ -204,3 +210,93 @@ def test_the_service_stops_while_somebody_listens(front_door, job):
         assert time.monotonic() - begun < 8
         with pytest.raises(httpx2.HTTPError):
             listener.result()
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory, redis_url, s3_server):
+    """A service, and a job that said what a worker says of a build and two wheels; its events in order."""
+    from builder_service.services import open_services
+    from tests.integration.builder_service.conftest import serving
+    from worker.job_log import JobLog
+
+    folder = tmp_path_factory.mktemp("told")
+    own = {"data_dir": folder, "database_url": f"sqlite:///{folder}/jobs.db", "redis_url": redis_url}
+    chosen = Settings(**(s3_server.settings().model_dump() | own))
+    migrate(chosen.effective_database_url)
+    with serving(open_services(chosen)) as door:
+        ledger = door.services.ledger
+        parent = ledger.submit(Kind.BUILD, "a" * 64, spec={}, title="numpy", toolchain="t")[0]
+        logs = [
+            JobLog(
+                door.services.events, job=job, title=job[:4], streams=lambda: [parent.id],
+                path=folder / job, limit=1 << 20, attempt=1,
+            )
+            for job in ("c" * 32, "d" * 32)
+        ]  # fmt: skip
+        own_log = JobLog(
+            door.services.events, job=parent.id, title="numpy", streams=list, path=folder / "own",
+            limit=1 << 20, attempt=1,
+        )  # fmt: skip
+        own_log.event("phase", name="resolve")
+        own_log.flush()
+        for number in range(12):
+            for log in logs:
+                log.line(f"line {number}")
+            if number % 3 == 0:
+                assert all(log.flush() for log in logs)
+        assert all(log.flush() for log in logs)
+        ledger.succeed(ledger.claim(parent.id, "w", 30), {})
+        own_log.event("done", state="succeeded", result={})
+        yield door, parent, follow(door, parent)
+
+
+@given(cuts=st.lists(st.integers(1, 12), max_size=6))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whoever_is_cut_off_anywhere_hears_each_event_once_and_in_order(told, cuts):
+    door, job, whole = told
+    assert len(whole) == 26
+    heard = []
+    for cut in [*cuts, 1000]:
+        after = heard[-1][0] if heard else ""
+        headers = {"last-event-id": after} if after else {}
+        with door.guest.stream("GET", f"/v1/jobs/{job.id}/events", headers=headers) as answer:
+            for message, _number in zip(httpx2.EventSource(answer), range(cut), strict=False):
+                heard.append((message.id, json.loads(message.data)))
+        if heard[-1][1]["type"] == "done":
+            break
+    assert heard == whole
+
+
+def test_a_stream_that_is_lost_and_said_again_brings_no_repeats(front_door, job, until):
+    from worker.job_log import JobLog
+
+    services, child = front_door.services, secrets.token_hex(16)
+    log = JobLog(
+        services.events, job=child, title="", streams=lambda: [job.id], path=Path(os.devnull), limit=1000,
+        attempt=1,
+    )  # fmt: skip
+    for number in range(10):
+        log.line(f"line {number}")
+    assert log.flush()
+    with ThreadPoolExecutor(1) as pool:
+        listener = pool.submit(follow, front_door, job, 30)
+        time.sleep(0.5)
+        server = services.events._redis
+        server.delete(*(f"wheelyard:events:{job.id}{tail}" for tail in ("", ":last")))
+        # Another job of the same parent speaks first, so that the old ids can't be had again.
+        say(front_door, job, text="between")
+        log.line("line 10")
+        assert log.flush()
+        finish(front_door, job)
+        heard = [event.get("text") for _id, event in listener.result()]
+    assert heard == [*(f"line {number}" for number in range(10)), "between", "line 10", None]
+
+
+def test_a_listener_from_a_time_to_come_waits_for_nothing(front_door, job):
+    """A Redis whose clock went back gives smaller ids than the listener knows."""
+    say(front_door, job, text="now")
+    finisher = threading.Timer(1, finish, (front_door, job))
+    finisher.start()
+    heard = follow(front_door, job, headers={"last-event-id": "99999999999999-0"})
+    finisher.join()
+    assert [event["type"] for _id, event in heard] == ["line", "done"]

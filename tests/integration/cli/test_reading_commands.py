@@ -54,9 +54,55 @@ def test_a_failed_job_shows_its_error_and_what_it_waited_for(command, jobs):
     assert "scipy 1.17" in ended.out
 
 
+def test_a_queued_job_shows_its_place_and_who_asked(command, service):
+    job = service.add_job("build", "numpy")
+    job.client, job.priority = "ada@workstation", "batch"
+    job.queue = {"place": 3, "ahead": 2, "wait_seconds": 7300.0, "usual_seconds": 300.0}
+    assert "queued, place 3, about 2 h" in command("jobs").out
+    out = command("job", job.id).out
+    assert "queued, place 3, about 2 h" in out
+    assert "ada@workstation, batch" in out
+
+
+def test_a_waiting_job_shows_for_how_long_and_where_its_children_stand(command, service):
+    job = service.add_job("build", "numpy scipy")
+    service.say(job, "phase", name="waiting")
+    job.queue = {"place": 0, "ahead": 0, "wait_seconds": 40.0, "usual_seconds": None}
+    child = service.add_child(job, "wheel", "numpy 2.4.6")
+    child.queue = {"place": 2, "ahead": 1, "wait_seconds": None, "usual_seconds": None}
+    out = command("job", job.id).out
+    assert "building (waiting, about 40 s)" in out
+    assert "queued, place 2" in out
+
+
+def test_an_ended_job_shows_who_was_told(command, service, jobs):
+    service.webhooks = [
+        {"address": "https://ci.example.org/…", "outcome": "due", "attempts": 2, "found": "503"}
+    ]
+    out = command("job", jobs[0].id).out
+    assert "TOLD" in out
+    assert "https://ci.example.org/…  due      2      503" in out
+
+
 def test_logs_are_cleaned(command, jobs):
     assert command("logs", jobs[0].id).out == "green\n: :warning::foreign\n"
     assert command("logs", "-f", jobs[0].id).out == "green\n: :warning::foreign\n"
+
+
+def test_the_log_of_a_failed_job_opens_at_its_first_error(command, service):
+    job = service.add_job("wheel", "scipy 1.17")
+    for number in range(1, 21):
+        service.say(job, "line", text=f"line {number}")
+    service.fail(job, BuildFailed("scipy: it failed", log_line=15))
+    ended = command("logs", job.id)
+    assert ended.out.splitlines()[0] == (
+        f"(from line 10 of the log of scipy 1.17; all of it: /v1/jobs/{job.id}/log)"
+    )
+    assert ended.out.splitlines()[1:] == [f"line {number}" for number in range(10, 21)]
+    assert "--all" in ended.err
+    whole = command("logs", job.id, "--all")
+    assert whole.out.splitlines() == [f"line {number}" for number in range(1, 21)]
+    assert whole.err == ""
 
 
 def test_logs_of_a_running_job_are_followed_to_its_end(command, service):

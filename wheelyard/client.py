@@ -19,7 +19,7 @@ from wheelyard.errors import InfrastructureError, InputError, NotFound, Unauthor
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
-_RETRY_PAUSES = (0.2, 0.8, 2.0)
+_RETRY_PAUSES = (0.2, 0.6, 1.2)
 # What a service that is started anew does to its connections. A silence is none of these: it may work still.
 _BROKEN = (httpx2.NetworkError, httpx2.RemoteProtocolError)
 _PROBLEM = "application/problem+json"

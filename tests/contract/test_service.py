@@ -219,6 +219,28 @@ def test_a_job_goes_on_where_another_waits_for_it(client):
     assert (left.ended, left.waiters, left.cancel_requested) == (False, 1, False)
 
 
+def test_the_waiter_that_an_answer_names_leaves_once(client):
+    first, second = client.build(REQUEST), client.build(REQUEST)
+    assert first.waiter != second.waiter
+    for _ in range(2):
+        assert client.cancel(first.id, first.waiter).waiters == 1
+    for _ in range(2):
+        assert client.cancel(second.id, second.waiter).state == "cancelled"
+
+
+def test_who_asks_and_how_urgently_is_no_part_of_the_work(world):
+    with Client(world.url, TOKEN, name="ada@workstation") as ada, Client(world.url, TOKEN) as bob:
+        first = ada.build({**REQUEST, "priority": "batch"})
+        assert (first.client, first.priority) == ("ada@workstation", "batch")
+        assert ada.job(first.id).client == "ada@workstation"
+        assert bob.build(REQUEST).id == first.id
+        assert ada.build_toolchain("debian12-cp311", {"priority": "batch"}).priority == "batch"
+
+
+def test_nobody_is_told_of_a_job_without_webhooks(client):
+    assert client.webhooks(client.build(REQUEST).id) == []
+
+
 def test_a_running_job_is_asked_to_end(client, world):
     job = client.build(REQUEST)
     world.say(job.id, "phase", name="compile")

@@ -1,4 +1,5 @@
 import json
+import re
 import threading
 import time
 
@@ -293,6 +294,58 @@ def test_ctrl_c_leaves_a_job_alone_that_others_wait_for(service, program):
     assert process.returncode == 4
     assert "goes on without this one" in err
     assert not job.cancel_requested
+
+
+def test_ctrl_c_takes_back_the_own_request_and_not_the_latest(service, program):
+    service.worker = compile_until_cancelled
+    process = start_following(service, program)
+    job = next(iter(service.jobs.values()))
+    (own,) = job.named
+    job.waiters += 1
+    job.named.add("who came later")
+    process.send_signal(2)
+    process.communicate(timeout=30)
+    assert own not in job.named
+    assert job.named == {"who came later"}
+
+
+def test_a_request_whose_answer_was_lost_is_sent_again_as_the_same_one(service, command):
+    service.drops = 2
+    ended = command("build", "numpy", "--detach")
+    assert ended.code == 0
+    (job,) = service.jobs.values()
+    assert (ended.out.strip(), job.waiters, len(job.named)) == (job.id, 1, 1)
+    assert service.requests.count(("POST", "/v1/builds")) == 3
+
+
+def test_a_service_that_stays_away_is_no_reason_to_ask_for_ever(service, command):
+    service.drops = 1000
+    ended = command("build", "numpy", "--detach")
+    assert ended.code == 3
+    assert service.requests.count(("POST", "/v1/builds")) == 4
+
+
+def test_a_request_says_who_sends_it_and_that_it_is_patient(service, command):
+    for arguments in (("build", "numpy"), ("image", "numpy"), ("toolchain", "build", "debian12-cp311")):
+        service.jobs.clear()
+        service.keyed.clear()
+        command(*arguments, "--batch", "--detach")
+        (job,) = service.jobs.values()
+        assert job.priority == "batch", arguments
+        assert re.fullmatch(r"[^@]+@[^@]+", job.client), arguments
+
+
+def test_a_place_in_the_queue_is_shown_while_nothing_happens(service, program, until):
+    def slow_worker(service, job):
+        for looks, place, wait in ((1, 3, 250.0), (2, 1, 0.0)):
+            job.queue = {"place": place, "ahead": place - 1, "wait_seconds": wait, "usual_seconds": None}
+            until(lambda looks=looks: service.requests.count(("GET", f"/v1/jobs/{job.id}")) >= looks)
+        service.succeed(job, {"lock": "", "wheels": [], "seconds": 1})
+
+    service.worker = slow_worker
+    out, _ = program("build", "numpy", "--progress", "plain").communicate(timeout=30)
+    assert "numpy: queued, place 3, about 4 min" in out
+    assert "numpy: queued, place 1" in out
 
 
 def test_a_reader_that_goes_away_is_no_error(service, program):

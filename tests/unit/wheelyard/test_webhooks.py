@@ -1,6 +1,10 @@
 """The message about an end and its signature, held to the vector that Standard Webhooks publishes."""
 
 import json
+import re
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,3 +74,20 @@ def test_a_failure_says_why_without_foreign_output():
 
 def test_every_try_sends_the_same_bytes():
     assert message_of(job(), "http://x") == message_of(job(), "http://x")
+
+
+def test_the_example_of_the_documentation_takes_what_we_sign_and_nothing_else():
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "webhooks.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)  # noqa: S102 - our own page, as its readers copy it
+    is_from_wheelyard = names["is_from_wheelyard"]
+    headers = signed_headers(signing_key(SECRET), ID, int(time.time()), BODY)
+    assert is_from_wheelyard(SECRET, headers, BODY)
+    two = {**headers, "webhook-signature": "v1,AAAA " + headers["webhook-signature"]}
+    assert is_from_wheelyard(SECRET, two, BODY)
+    assert not is_from_wheelyard(SECRET, headers, BODY + b" ")
+    assert not is_from_wheelyard("whsec_" + "QUFB" * 8, headers, BODY)
+    assert not is_from_wheelyard(SECRET, {**headers, "webhook-id": "another"}, BODY)
+    old = signed_headers(signing_key(SECRET), ID, int(time.time()) - 3600, BODY)
+    assert not is_from_wheelyard(SECRET, old, BODY)

@@ -4,6 +4,7 @@ import json
 import pytest
 from rich.console import Console
 
+from wheelyard.answers import QueueAnswer
 from wheelyard.cli.progress.display import ProgressStyle, make_display, resolve_style
 from wheelyard.cli.progress.json_lines import JsonDisplay
 from wheelyard.cli.progress.plain import PlainDisplay
@@ -116,6 +117,26 @@ def tty(clock, encoding="utf-8", width=100):
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(file=stream, width=width, height=24, force_terminal=True, color_system=None)
     return TtyDisplay("root", "numpy", console, clock)
+
+
+def standing(place, wait=None):
+    return QueueAnswer(place=place, ahead=place - 1, wait_seconds=wait, usual_seconds=None)
+
+
+def test_plain_says_a_place_when_it_changes(plain):
+    display, lines = plain
+    for queue in (standing(3, 250.0), standing(3, 250.0), standing(2, 100.0), None):
+        display.stand("root", queue)
+    assert lines() == ["numpy: queued, place 3, about 4 min", "numpy: queued, place 2, about 2 min"]
+
+
+def test_tty_shows_the_place_of_what_waits(clock):
+    display = tty(clock)
+    display.stand("root", standing(3, 250.0))
+    assert "queued, place 3, about 4 min" in draw(display, 100)
+    display.event(event("phase", job="root", name="waiting"))
+    display.stand("root", standing(1, 40.0))
+    assert "about 40 s" in draw(display, 100)
 
 
 def test_tty_shows_phase_steps_time_left_and_the_last_line(clock):

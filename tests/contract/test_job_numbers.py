@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, event, insert, select
 
 from wheelyard.digests import key_of
 from wheelyard.errors import BuildFailed, InfrastructureError, StoreUnavailable
@@ -108,8 +108,8 @@ def test_a_long_history_is_read_in_parts_within_its_time(database, ledger):
         session.execute(
             insert(TransitionRow),
             [
-                {"job": job.id, "at": 1.0, "actor": "t", "before": "", "after": "", "fence": 0, "cause": "phase",
-                 "reason": ""}
+                {"job": job.id, "at": 1.0, "actor": "t", "before": "", "after": "", "fence": 0,
+                 "cause": "phase", "reason": ""}
                 for _ in range(9000)
             ],
         )  # fmt: skip
@@ -244,3 +244,25 @@ def test_webhooks_that_are_due_are_counted_with_the_oldest_one(ledger, clock):
     with ledger.database.transaction() as session:
         session.scalar(select(WebhookRow)).due_at = 0.0
     assert load_of(ledger, clock).webhooks == 0
+
+
+def test_sqlite_reads_active_jobs_by_their_index_and_not_the_whole_table(ledger, clock):
+    engine = ledger.database.engine
+    if engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL knows how large its indexes are, and chooses by that")
+    asked = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_connection, _cursor, statement, parameters, *_rest):
+        asked.append((statement, parameters))
+
+    load_of(ledger, clock)
+    ledger.next_in_turn([QUEUE])
+    ledger.silent(1.0)
+    event.remove(engine, "before_cursor_execute", note)
+    reads = [one for one in asked if "FROM jobs" in one[0]]
+    assert len(reads) >= 4
+    with ledger.database.reading() as session:
+        for statement, parameters in reads:
+            plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            assert "_active_" in str([row[-1] for row in plan]), statement

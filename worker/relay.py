@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -48,11 +49,16 @@ def _by_queue(silent: list[tuple[str, str]]) -> dict[str, list[str]]:
     return found
 
 
-def reap(services: Services) -> None:
-    """Queue the jobs again whose lease ran out."""
+def reap(services: Services, sweep: Callable[[], None]) -> None:
+    """Queue the jobs again whose lease ran out.
+
+    :param sweep: called where there were some: what their workers left on this host may go at once.
+    """
     taken = services.ledger.take_back(services.settings.max_attempts)
     for job in taken:
         logger.warning("a lease ran out", job=job)
+    if taken:
+        sweep()
 
 
 def main() -> int:
@@ -69,10 +75,11 @@ def main() -> int:
     doorbell = CeleryDoorbell(settings.redis_url)
     registry = WorkerRegistry(services.ledger.database)
     # Apart from each other: while Redis hangs leases run out all the same, and so does an engine's patience.
+    sweeper = sweeping(services)
     rounds = (
-        Round(name="reaper", once=lambda: reap(services), pause=settings.relay_seconds),
+        Round(name="reaper", once=lambda: reap(services, sweeper.wake.set), pause=settings.relay_seconds),
         Round(name="ringer", once=lambda: ring_again(services, doorbell), pause=settings.relay_seconds),
-        sweeping(services),
+        sweeper,
         *telling(services),
     )
     with (

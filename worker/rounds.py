@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -22,22 +23,25 @@ class Round:
     :param name: of its thread and in the log.
     :param once: one round; what it raises is said, and the next round tries again.
     :param pause: between two rounds, in seconds.
+    :param wake: ends a pause early, from any thread.
     """
 
     name: str
     once: Callable[[], object]
     pause: float
+    wake: threading.Event = field(default_factory=threading.Event)
 
 
 class Rounds:
     """Starts every round at once, and repeats them for as long as its block runs.
 
-    :param join_seconds: that the end of the block waits for a round that is under way.
+    :param join_seconds: that the end of the block waits for rounds that are under way.
     """
 
     def __init__(self, rounds: Sequence[Round], join_seconds: float = 0.0) -> None:
         self._join_seconds = join_seconds
-        self._ended = threading.Event()
+        self._rounds = rounds
+        self._ended = False
         # Daemons: an engine or a server that hangs must not keep the process.
         self._threads = [
             threading.Thread(target=self._repeat, args=(one,), name=one.name, daemon=True) for one in rounds
@@ -51,12 +55,15 @@ class Rounds:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
+        self._ended = True
+        for one in self._rounds:
+            one.wake.set()
+        limit = time.monotonic() + self._join_seconds
         for thread in self._threads:
-            thread.join(self._join_seconds)
+            thread.join(max(0.0, limit - time.monotonic()))
 
     def _repeat(self, one: Round) -> None:
-        while not self._ended.is_set():
+        while not self._ended:
             try:
                 one.once()
             except QueueUnavailable as failure:
@@ -66,4 +73,5 @@ class Rounds:
             except Exception:
                 # A defect of ours must not end what everybody else's jobs rely on.
                 logger.exception("a round failed in an unforeseen way", round=one.name)
-            self._ended.wait(one.pause)
+            one.wake.wait(one.pause)
+            one.wake.clear()

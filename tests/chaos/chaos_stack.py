@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -238,15 +238,21 @@ class ChaosStack:
         self.site.add_sdist(name, "1.0", tiny_files(name, seconds))
         return name
 
-    def post(self, api: Room, project: str, **more: Any) -> httpx2.Response:
+    def post(self, api: Room, project: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
         """Ask an API for a build."""
         return httpx2.post(
             f"{self._urls[api.name]}/v1/builds",
-            json={"requirements": [project], **more},
-            headers={"Authorization": f"Bearer {self.token}"},
+            json={"requirements": [project]},
+            headers={"Authorization": f"Bearer {self.token}", **(headers or {})},
             timeout=60,
             trust_env=False,
         )
+
+    def accept(self, api: Room, project: str) -> str:
+        """Ask an API for a build that it must accept; gives the job's id."""
+        answer = self.post(api, project)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
 
     def leave(self, api: Room, job_id: str, waiter: str = "") -> httpx2.Response:
         """Leave a job through an API."""

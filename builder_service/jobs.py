@@ -95,8 +95,8 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
         """Each message is a JSON document with `type`, `job`, `title` and `at`, and the type's own fields.
 
         A worker's event has a number besides, `seq`, which grows over all attempts of its `job`: one that
-        is not greater than the last is a repeat. The last message is the job's own `done`, whatever becomes of the
-        servers in between.
+        is not greater than the last is a repeat. The last message is the job's own `done`, whatever becomes
+        of the servers in between.
         """
         async for message in follow_job(services, job, entry_id(last_event_id or after)):
             yield message

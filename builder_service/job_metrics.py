@@ -20,7 +20,7 @@ from wheelyard.jobs.job_totals import BUCKETS, JobTotals
 from wheelyard.jobs.queue_load import Lane, QueueLoad, read_load
 from wheelyard.jobs.states import Priority
 
-_BOUNDS = (*(f"{bound:g}" for bound in BUCKETS), "+Inf")
+_BOUNDS = (*(str(float(bound)) for bound in BUCKETS), "+Inf")
 _PRIORITIES = {priority.value: priority.name.lower() for priority in Priority}
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from tests.e2e.projects import fill_site
 from tests.index_site import IndexSite, serve_index
+from tests.otlp_receiver import Collector, collecting
 from wheelyard.settings import Settings
 from worker.engine.contract import Engine
 from worker.engine.detect import detect_engine
@@ -80,7 +81,16 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def stack(site: IndexSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def collector() -> Iterator[Collector]:
+    """Takes the stack's traces."""
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def stack(
+    site: IndexSite, collector: Collector, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     port = free_port()
     environment = {
@@ -89,6 +99,8 @@ def stack(site: IndexSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "WHEELYARD_PORT": str(port),
         "WHEELYARD_INDEX_URL": site.url,
         "WHEELYARD_TOOLCHAIN": TOOLCHAIN,
+        "WHEELYARD_OTEL_ENDPOINT": collector.url,
+        "WHEELYARD_METRICS_PORT": str(free_port()),
         "NO_COLOR": "1",
         "COLUMNS": "200",
     }

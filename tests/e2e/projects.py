@@ -78,6 +78,8 @@ def fill_site(site: IndexSite) -> None:
     """Put every project of the tests on the index; what builds them (setuptools) is pip's own index's."""
     site.elsewhere = configured_index().url
     site.add_sdist("cdemo", "1.0", extension("cdemo", "cdemo", "cdemo.c", C_SOURCE))
+    traced = C_SOURCE.replace("cdemo", "tracedemo")
+    site.add_sdist("tracedemo", "1.0", extension("tracedemo", "tracedemo", "tracedemo.c", traced))
     site.add_sdist("cppdemo", "1.0", extension("cppdemo", "cppdemo", "cppdemo.cpp", CPP_SOURCE, ("cdemo",)))
     broken = C_SOURCE.replace("#include <Python.h>", "#include <Python.h>\n#include <libavcodec/avcodec.h>")
     site.add_sdist("brokendemo", "1.0", extension("brokendemo", "brokendemo", "broken.c", broken))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true, tuple_
+from sqlalchemy import Select, and_, bindparam, func, or_, select, true, tuple_
 
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.models import JobChildRow, JobRow, TransitionRow, WaiterRow, WorkerRow
@@ -16,6 +16,27 @@ from wheelyard.jobs.states import Job, Kind, State
 _HISTORY = 5
 _LONG_HISTORY = 100
 _WORKER_SILENCE_SECONDS = 30.0
+_UNBOUNDED = 1 << 31
+
+
+def _ahead() -> Select[Any]:
+    in_turn = tuple_(*IN_TURN) < tuple_(bindparam("priority"), bindparam("turn"), bindparam("id"))
+    before = (
+        select(JobRow.kind, JobRow.subject)
+        .where(
+            JobRow.queue == bindparam("queue"),
+            is_active(),
+            or_(JobRow.owner != "", and_(JobRow.state == State.QUEUED, in_turn)),
+        )
+        .limit(bindparam("most"))
+        .subquery()
+    )
+    kind, subject = before.c.kind, before.c.subject
+    return select(kind, subject, func.count().label("number")).group_by(kind, subject)
+
+
+# Every answer to a request counts what is ahead; to write the statement anew takes longer than to run it.
+_AHEAD = _ahead()
 
 
 class JobReader:
@@ -75,19 +96,10 @@ class JobReader:
         """
         if job.state is not State.QUEUED:
             return {}
-        before = (
-            select(JobRow.kind, JobRow.subject)
-            .where(JobRow.queue == job.queue, is_active(), _goes_before(job))
-            .limit(limit)
-            .subquery()
-        )
+        asked = {"queue": job.queue, "priority": job.priority, "turn": job.turn, "id": job.id}
         with self.database.reading() as session:
-            rows = session.execute(
-                select(before.c.kind, before.c.subject, func.count()).group_by(
-                    before.c.kind, before.c.subject
-                )
-            )
-            return {(Kind(kind), subject): count for kind, subject, count in rows}
+            rows = session.execute(_AHEAD, {**asked, "most": _UNBOUNDED if limit is None else limit})
+            return {(Kind(row.kind), row.subject): row.number for row in rows}
 
     def places(self, queue: str, ids: Iterable[str]) -> dict[str, int]:
         """Places of queued jobs of one queue, all at once: 1 is next where nothing runs; see `ahead`."""
@@ -196,8 +208,3 @@ class JobReader:
                 }
                 for r in rows
             ]
-
-
-def _goes_before(job: Job) -> ColumnElement[bool]:
-    in_turn = tuple_(*IN_TURN) < tuple_(job.priority, job.turn, job.id)
-    return or_(JobRow.owner != "", and_(JobRow.state == State.QUEUED, in_turn))

@@ -95,7 +95,7 @@ class Catalogue:
         query = select(WheelRow.filename, WheelRow.digest).where(
             WheelRow.channel == channel, WheelRow.project == project
         )
-        return {filename: digest for filename, digest in session.execute(query).tuples()}  # noqa: C416 - typed
+        return {filename: digest for filename, digest in session.execute(query)}  # noqa: C416 - typed
 
     def add(self, session: Session, record: WheelRecord, channel: str) -> None:
         """Show a wheel in a channel, inside the caller's transaction; the same one again is a no-op."""

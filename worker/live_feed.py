@@ -79,6 +79,8 @@ class LiveFeed:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._hurried = self._over = self._out = False
+        # Up to this number every stream has all.
+        self._told = self._base
         # What follows belongs to the thread alone.
         self._have: dict[str, int] = {}
         self._listeners: tuple[float, tuple[str, ...]] = (-1e9, (job,))
@@ -115,10 +117,10 @@ class LiveFeed:
             self._say(type_, now, **facts)
 
     def flush(self, seconds: float) -> bool:
-        """Wait until the job's own stream has everything; at once where Redis is known to be out.
+        """Wait until all streams have everything; at once where Redis is known to be out.
 
         :param seconds: at the most.
-        :returns: whether it has.
+        :returns: whether they have.
         """
         with self._changed:
             self._release(self._clock(), due=True)
@@ -157,7 +159,7 @@ class LiveFeed:
         self._changed.notify_all()
 
     def _is_told(self) -> bool:
-        return self._have.get(self._job, self._base) >= self._seq
+        return self._told >= self._seq
 
     def _next(self, stream: str) -> tuple[list[_Said], int]:
         """What a stream lacks, at most a batch of it, and the number that it should have already."""
@@ -220,10 +222,15 @@ class LiveFeed:
             self._changed.notify_all()
 
     def _tell_all(self) -> None:
-        # The parents first: whoever waits for the job's own stream may then rely on all of them.
-        for stream in reversed(self._heard_by()):
+        with self._changed:
+            # What is said meanwhile may reach one stream and not the one that was told before it.
+            upto = self._seq
+        for stream in self._heard_by():
             while self._tell(stream):
                 pass
+        with self._changed:
+            self._told = upto
+            self._changed.notify_all()
 
     def _tell(self, stream: str) -> bool:
         """One batch, or a look at whether the stream still has what it had; whether there may be more."""
@@ -234,8 +241,7 @@ class LiveFeed:
             for said, entry in zip(batch, answer.ids, strict=False):
                 if entry:
                     said.ids[stream] = entry
-            self._have[stream] = max(answer.last, 0)
-            self._changed.notify_all()
+        self._have[stream] = max(answer.last, 0)
         if answer.last < have:
             logger.warning("a stream of live events was lost", job=self._job, stream=stream)
             return True

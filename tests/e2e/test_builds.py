@@ -69,6 +69,17 @@ def test_a_failed_compile_names_the_first_error_and_the_debian_package(stack: St
     assert "wheelyard logs" in said
 
 
+def test_the_log_of_a_failed_build_opens_at_the_first_error_of_its_wheel(stack: Stack):
+    said = stack.cli("build", "brokendemo", "--progress", "plain", code=1)
+    wheel = said.split("wheelyard logs ")[1].split()[0]
+    build = next(job["id"] for job in stack.answer("jobs") if job["kind"] == "build")
+    opened = stack.cli("logs", build).splitlines()
+    assert f"/v1/jobs/{wheel}/log" in opened[0]
+    assert any("libavcodec/avcodec.h: No such file" in line for line in opened[1:8])
+    whole = stack.cli("logs", wheel, "--all").splitlines()
+    assert whole[-len(opened) + 1 :] == opened[1:]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -38,12 +38,18 @@ def say(door, job, kind="line", streams=None, **facts):
     )
 
 
-def follow(door, job, seconds=20, **options):
-    """Every message until the stream ends: (id, event)."""
+def follow(door, job, seconds=20, heard=None, **options):
+    """Every message until the stream ends: (id, event).
+
+    :param heard: gets each message as it comes.
+    """
+    heard = [] if heard is None else heard
     with door.guest.stream("GET", f"/v1/jobs/{job.id}/events", timeout=seconds, **options) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
-        return [(message.id, json.loads(message.data)) for message in httpx2.EventSource(answer)]
+        for message in httpx2.EventSource(answer):
+            heard.append((message.id, json.loads(message.data)))
+    return heard
 
 
 def finish(door, job, result=None, tell=True):
@@ -152,29 +158,29 @@ def own_redis(tmp_path):
 
 @pytest.mark.parametrize("comes_back", [False, True])
 def test_while_redis_is_out_a_listener_is_told_the_state_from_sql(
-    settings_with, serve, own_redis, comes_back
+    settings_with, serve, own_redis, comes_back, until
 ):
     address, redis_runs = own_redis
     door = serve(settings_with(redis_url=address))
     ledger = door.services.ledger
     job, _joined = ledger.submit(Kind.BUILD, "a" * 64, spec={}, title="numpy", toolchain="debian12-cp311")
+    heard = []
     with ThreadPoolExecutor(1) as pool:
         with redis_runs():
             say(door, job, text="heard by Redis")
-            listener = pool.submit(follow, door, job, 60)
-            time.sleep(0.5)
+            listener = pool.submit(follow, door, job, 60, heard)
+            until(lambda: heard)
         claim = ledger.claim(job.id, "w", 30)
         ledger.advance(claim, "compile")
-        time.sleep(2.5)
+        until(lambda: len(heard) == 3, seconds=30)
         if comes_back:
             with redis_runs():
-                time.sleep(1.5)
                 ledger.succeed(claim, {"n": 1})
                 say(door, job, "done", state="succeeded", result={"n": 1})
-                heard = listener.result()
+                listener.result()
         else:
             ledger.succeed(claim, {"n": 1})
-            heard = listener.result()
+            listener.result()
     told = [(event["type"], event.get("name") or event.get("state")) for _entry, event in heard]
     assert told == [("line", None), ("state", "building"), ("phase", "compile"), ("done", "succeeded")]
     # What SQL said moved nobody's place in the stream; only what Redis said did.

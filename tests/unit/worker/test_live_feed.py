@@ -131,3 +131,20 @@ def test_a_database_that_is_out_costs_no_event_of_the_jobs_own(streams, monkeypa
     say(feed, "a")
     assert feed.flush(5)
     feed.end()
+
+
+def test_what_is_said_while_another_stream_is_told_reaches_all_of_them(feed, streams, monkeypatch):
+    append = streams.append
+
+    def interrupted(stream, job, events, after):
+        if stream == "p" and feed._seq == ATTEMPT + 1:
+            answer = append(stream, job, events, after)
+            say(feed, "b")
+            return answer
+        return append(stream, job, events, after)
+
+    monkeypatch.setattr(streams, "append", interrupted)
+    say(feed, "a")
+    feed.flush(5)
+    assert feed.flush(5)
+    assert names(streams) == names(streams, "p") == ["a", "b"]

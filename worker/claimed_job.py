@@ -17,6 +17,7 @@ from wheelyard.events import EventStream
 from wheelyard.jobs.states import Claim, Kind, State
 from worker.capacity import Seat
 from worker.context import Services, Work
+from worker.host_health import HostHealth
 from worker.job_log import JobLog
 from worker.job_span import job_span, tell_outcome
 from worker.outcome import Done, Outcome, Parked
@@ -48,6 +49,7 @@ class ClaimedJob:
         self._handlers = handlers
         self._active: dict[tuple[str, int], Work] = {}
         self._stop: WheelyardError | None = None
+        self.health = HostHealth(services.settings.data_dir)
 
     def run(self, claim: Claim, seat: Seat) -> None:
         """Work on a claimed job; whatever happens is noted in the ledger, or the lease runs out."""
@@ -58,13 +60,15 @@ class ClaimedJob:
             try:
                 work = self._open(claim, scratch, seat)
             except OSError as error:
-                self._give_back(claim, _failure(error))
+                self.health.note(failure := _failure(error))
+                self._give_back(claim, failure)
                 return
             self._active[key] = work
             if self._stop is not None:
                 work.halt(self._stop)
             with _Heartbeat(work, settings.lease_seconds), job_span(self._services.tracer, claim) as span:
                 outcome = self._attempt(work)
+                self.health.note(outcome)
                 if isinstance(outcome, WheelyardError):
                     # How long it took is asked of what failed, too; a child's times stay the child's.
                     outcome.facts["phases"] = dict(work.seconds)

@@ -119,7 +119,7 @@ class Runner:
 
     def _take_all(self) -> None:
         limit = _CANDIDATES
-        while not self.draining and not self.capacity.full:
+        while not self.draining and not self.capacity.full and not self._claimed.health.complaint():
             jobs = self._services.ledger.next_in_turn(self._queues, limit)
             passed = self._take_first(jobs)
             if passed is None:

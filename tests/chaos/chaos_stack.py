@@ -86,6 +86,12 @@ class ChaosStack:
         self.apis: list[Room] = []
         self.workers: list[Room] = []
         self._urls: dict[str, str] = {}
+        self._client = httpx2.Client(
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=60,
+            trust_env=False,
+            limits=httpx2.Limits(max_connections=200, max_keepalive_connections=0),
+        )
         self.relay = self._room("relay", "worker.relay")
         self.plans = self._room("plans", "worker", "--queues", "plans", "--concurrency", "4")
 
@@ -171,7 +177,7 @@ class ChaosStack:
         def ready() -> bool:
             assert api.alive, api.last_words()
             with contextlib.suppress(httpx2.HTTPError):
-                return httpx2.get(f"{self._urls[api.name]}/readyz", timeout=5, trust_env=False).is_success
+                return self._client.get(f"{self._urls[api.name]}/readyz", timeout=5).is_success
             return False
 
         self.until(ready, "the API is not ready")
@@ -199,6 +205,7 @@ class ChaosStack:
         self.redis.signal_tree(signal.SIGCONT)
         self.redis.kill()
         self.proxy.close()
+        self._client.close()
         jobs = {job.id for job in self.ledger.get_many({one.job for one in self.engine.containers()})}
         for one in self.engine.containers():
             if one.job in jobs:
@@ -240,12 +247,8 @@ class ChaosStack:
 
     def post(self, api: Room, project: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
         """Ask an API for a build."""
-        return httpx2.post(
-            f"{self._urls[api.name]}/v1/builds",
-            json={"requirements": [project]},
-            headers={"Authorization": f"Bearer {self.token}", **(headers or {})},
-            timeout=60,
-            trust_env=False,
+        return self._client.post(
+            f"{self._urls[api.name]}/v1/builds", json={"requirements": [project]}, headers=headers
         )
 
     def accept(self, api: Room, project: str) -> str:
@@ -256,13 +259,8 @@ class ChaosStack:
 
     def leave(self, api: Room, job_id: str, waiter: str = "") -> httpx2.Response:
         """Leave a job through an API."""
-        return httpx2.delete(
-            f"{self._urls[api.name]}/v1/jobs/{job_id}",
-            params={"waiter": waiter} if waiter else {},
-            headers={"Authorization": f"Bearer {self.token}"},
-            timeout=30,
-            trust_env=False,
-        )
+        params = {"waiter": waiter} if waiter else {}
+        return self._client.delete(f"{self._urls[api.name]}/v1/jobs/{job_id}", params=params)
 
     # -- waiting -------------------------------------------------------------------------------------------
 

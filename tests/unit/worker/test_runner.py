@@ -410,7 +410,10 @@ def test_a_disk_that_is_full_at_the_start_costs_a_try_and_says_so(world, monkeyp
     runner.run()
     assert (world.ledger.get(job).state, world.ledger.get(job).attempts) == (State.QUEUED, 1)
     world.clock.rest()
+    # The host that failed rests for a while; another one's disk is full as well.
     runner.run()
+    assert world.ledger.get(job).attempts == 1
+    world.runner(None).run()
     assert world.ledger.get(job).error["kind"] == "disk-full"
 
 

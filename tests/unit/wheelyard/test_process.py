@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wheelyard.errors import EngineFailed, InfrastructureError
+from wheelyard.errors import Cancelled, EngineFailed, InfrastructureError
 from wheelyard.process import run_command
 
 
@@ -67,3 +67,29 @@ def _runs(argument):
         with contextlib.suppress(OSError):  # it may end while we look
             found.append(place.read_bytes().split(b"\0"))
     return any(argument.encode() in words for words in found)
+
+
+def test_who_asks_for_an_early_end_gets_it_and_the_programs_children_end_too(tmp_path):
+    begun, note = time.monotonic(), tmp_path / "pid"
+
+    def check():
+        if note.exists():
+            raise Cancelled("asked to")
+
+    with pytest.raises(Cancelled):
+        run_command(["sh", "-c", f"sleep 60 & echo $! > {note}; wait"], timeout=60, check=check)
+    assert time.monotonic() - begun < 20
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), 0)
+
+
+def test_a_program_that_is_asked_about_keeps_its_input_and_output():
+    asked = []
+    said = run_command(
+        ["sh", "-c", "cat; sleep 0.7; echo end"],
+        timeout=20,
+        stdin=b"x" * 200_000,
+        check=lambda: asked.append(1),
+    )
+    assert said == "x" * 200_000 + "end\n"
+    assert asked

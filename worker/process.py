@@ -27,6 +27,7 @@ from worker.engine.detect import detect_engine
 from worker.engine.watched import watched
 from worker.image_job import make_image
 from worker.metrics import WorkerMetrics
+from worker.patient_store import PatientStore
 from worker.runner import Runner
 from worker.toolchain_job import make_toolchain
 from worker.wheel_job import make_one_wheel
@@ -47,7 +48,7 @@ def open_services(settings: Settings) -> Services:
     # What is compiled must not be lost to a database that restarts; a lease is worth half its time.
     database = Database(settings.effective_database_url, patience=settings.lease_seconds / 2)
     ledger, catalogue = Ledger(database), Catalogue(database)
-    store, metrics = open_store(settings), WorkerMetrics()
+    store, metrics = PatientStore(open_store(settings)), WorkerMetrics()
     owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
     return Services(
         settings=settings,

@@ -13,6 +13,7 @@ from wheelyard.requests import Caller
 from wheelyard.toolchain_record import ToolchainRecord, load_record
 from wheelyard.toolchains import Toolchain, get_toolchain
 from worker.context import Services, Work
+from worker.engine.labelled import labelled
 from worker.outcome import Done, Outcome
 from worker.toolchain_images import build_toolchain, ensure_loaded
 
@@ -33,9 +34,10 @@ def make_toolchain(work: Work) -> Outcome:
     """Make a toolchain's two images, and let its name stand for them."""
     services = work.services
     toolchain = get_toolchain(work.claim.job.toolchain, services.settings.toolchains_dir)
+    engine = labelled(services.engine, job=work.claim.id, owner=services.owner, watch=work.watch)
     with work.phase("toolchain"):
         record = build_toolchain(
-            toolchain, services.settings, services.store, services.engine, work.log.line, work.check
+            toolchain, services.settings, services.store, engine, work.log.line, work.check
         )
 
     def publish(session: Session) -> None:

@@ -79,11 +79,13 @@ def _communicate(
     if check is None:
         return running.communicate(stdin, timeout=timeout)
     limit = time.monotonic() + timeout
+    given: bytes | None = stdin
     while True:
         try:
-            # A repeated call loses no output, and the input is only taken by the first one.
-            return running.communicate(stdin, timeout=_CHECK_SECONDS)
+            # A repeated call loses no output, and goes on with the first one's input.
+            return running.communicate(given, timeout=_CHECK_SECONDS)
         except subprocess.TimeoutExpired:
+            given = None
             check()
             if time.monotonic() > limit:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -37,6 +38,8 @@ class JobCollector(Collector):
         # A queue that is empty now is still a queue: 0, and not nothing.
         self._lanes: set[Lane] = set()
         self._queues: set[str] = set()
+        self._running: set[tuple[str, str]] = set()
+        self._reader: threading.Thread | None = None
 
     def describe(self) -> Iterator[Metric]:
         """Without this the registry would collect, and so ask the database, when it is made."""
@@ -54,6 +57,9 @@ class JobCollector(Collector):
                 families += self._states(load, whole=whole)
                 if whole:
                     families += _total_families(self._totals)
+                elif self._reader is None or not self._reader.is_alive():
+                    self._reader = threading.Thread(target=self._read_on, name="job-totals", daemon=True)
+                    self._reader.start()
         except InfrastructureError:
             up.add_metric((), 0)
             yield up
@@ -64,6 +70,19 @@ class JobCollector(Collector):
         yield from self._waiting(load, now)
         yield from self._work(load)
         yield from _webhooks(load, now)
+
+    def _read_on(self) -> None:
+        """Read the rest of a long history beside the scrapes, with as much pause as work."""
+        whole = False
+        while not whole:
+            begun = time.monotonic()
+            try:
+                with self._totals.lock:
+                    whole = self._totals.catch_up()
+            except InfrastructureError:
+                # The next scrape begins again where this ended.
+                return
+            time.sleep(time.monotonic() - begun)
 
     def _states(self, load: QueueLoad, *, whole: bool) -> Iterator[Metric]:
         jobs = Counter(load.states)
@@ -119,8 +138,9 @@ class JobCollector(Collector):
         running = GaugeMetricFamily(
             "wheelyard_running_jobs", "Jobs that a worker holds", labels=("queue", "kind")
         )
-        for labels, count in sorted(load.running.items()):
-            running.add_metric(labels, count)
+        self._running |= set(load.running)
+        for labels in sorted(self._running):
+            running.add_metric(labels, load.running[labels])
         held = GaugeMetricFamily("wheelyard_worker_jobs", "Jobs that a worker holds", labels=("worker",))
         slots = GaugeMetricFamily(
             "wheelyard_worker_slots", "Jobs that a worker can hold at once", labels=("worker",)

@@ -7,11 +7,13 @@ import time
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import insert
 
 from builder_service.job_metrics import JobCollector
 from builder_service.part_checks import PartChecks
 from wheelyard.digests import key_of
 from wheelyard.errors import QueueUnavailable
+from wheelyard.jobs.models import TransitionRow
 from wheelyard.jobs.states import Kind
 
 LANE = {"queue": "toolchain.t", "toolchain": "t", "priority": "interactive"}
@@ -114,3 +116,28 @@ def test_a_part_that_hangs_is_waited_for_only_once():
     released.set()
     checks._asking["a"].join(5)
     assert checks.answers()["a"] is True
+
+
+def test_a_long_history_is_read_beside_the_scrapes_and_absent_until_it_is_whole(front_door, until):
+    job = submit(front_door, "a")
+    with front_door.services.ledger.database.transaction() as session:
+        rows = [
+            {"job": job.id, "at": 1.0, "actor": "t", "before": "", "after": "", "fence": 0, "cause": "phase",
+             "reason": ""}
+            for _ in range(20_000)
+        ]  # fmt: skip
+        session.execute(insert(TransitionRow), rows)
+    collector = JobCollector(front_door.services.ledger.database)
+    collector._totals._budget = 0.0
+    registry = CollectorRegistry()
+    registry.register(collector)
+    name = key("wheelyard_transitions_total", kind="wheel", cause="phase")
+
+    def seen():
+        return samples(generate_latest(registry).decode()).get(name)
+
+    first = seen()
+    assert first is None
+    # No scrape in between: it reads on by itself.
+    collector._reader.join(30)
+    assert seen() == 20_000

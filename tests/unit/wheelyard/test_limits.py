@@ -80,5 +80,5 @@ def test_a_recipe_has_limits(tmp_path):
     (tmp_path / "demo.toml").write_text('[limits]\nmemory = "12G"\nseconds = "5h"\n')
     assert get_recipe("demo", tmp_path).limits.to_document() == {"memory": 12 << 30, "seconds": 18000}
     (tmp_path / "bad.toml").write_text('[limits]\nmemory = "much"\n')
-    with pytest.raises(InputError, match="limits.memory"):
+    with pytest.raises(InputError, match=r"limits\.memory"):
         get_recipe("bad", tmp_path)

@@ -530,6 +530,15 @@ def test_who_comes_late_is_level_with_the_head_and_not_ahead_of_it(ledger):
     assert in_turn(ledger)[:3] == ["early-5", "late", "early-6"]
 
 
+def test_a_clients_batch_does_not_set_back_its_interactive_jobs(ledger):
+    for number in range(5):
+        submit(ledger, f"night-{number}", client="busy", priority=Priority.BATCH)
+    submit(ledger, "first", client="other")
+    submit(ledger, "second", client="other")
+    submit(ledger, "now", client="busy")
+    assert in_turn(ledger)[:3] == ["first", "now", "second"]
+
+
 def test_interactive_goes_before_batch_whoever_came_first(ledger):
     submit(ledger, "batch", priority=Priority.BATCH)
     submit(ledger, "now")

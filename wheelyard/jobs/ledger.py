@@ -84,7 +84,7 @@ class Ledger(JobReader):
                     row = JobRow(
                         id=new_id(), kind=kind, key=key, state=State.QUEUED, queue=queue, toolchain=toolchain,
                         channel=channel, title=title[:500], subject=subject, client=client, trace=trace,
-                        spec=spec, priority=priority, turn=self._turn(session, queue, client),
+                        spec=spec, priority=priority, turn=self._turn(session, queue, priority, client),
                         created_at=self._clock(),
                     )  # fmt: skip
                     session.add(row)
@@ -132,21 +132,21 @@ class Ledger(JobReader):
             )
             hurried = list(session.scalars(select(JobChildRow.child).where(JobChildRow.parent.in_(hurried))))
 
-    def _turn(self, session: Session, queue: str, client: str) -> int:
-        """Place of a client's next job: after its own last one, level with the head of the queue at least.
+    def _turn(self, session: Session, queue: str, priority: int, client: str) -> int:
+        """Place of a client's next job among those of its priority: after its own last one, level with the
+        head of the queue at least.
 
         This is start-time fair queueing (Goyal, Vin and Cheng 1996) with jobs of equal cost: a thousand jobs
         of one client are no more ahead of another's first one than one would be.
         """
-        queued = select(func.min(JobRow.turn)).where(
-            JobRow.queue == queue, is_active(), JobRow.state == State.QUEUED
-        )
-        head = session.scalar(queued)
+        # Ends of an index's range, not aggregates: as quick for ten thousand queued jobs as for ten.
+        turns = select(JobRow.turn).where(JobRow.queue == queue, JobRow.priority == priority, is_active())
+        queued = turns.where(JobRow.state == State.QUEUED)
+        head = session.scalar(queued.order_by(JobRow.turn, JobRow.id).limit(1))
         if head is None:
-            head = session.scalar(select(func.max(JobRow.turn)).where(JobRow.queue == queue, is_active()))
-        own = session.scalar(
-            select(func.max(JobRow.turn)).where(JobRow.queue == queue, JobRow.client == client, is_active())
-        )
+            head = session.scalar(turns.order_by(JobRow.turn.desc(), JobRow.id.desc()).limit(1))
+        mine = turns.where(JobRow.client == client)
+        own = session.scalar(mine.order_by(JobRow.turn.desc()).limit(1))
         return max(head or 0, 0 if own is None else own + 1)
 
     @repeated
@@ -205,14 +205,19 @@ class Ledger(JobReader):
 
     def next_in_turn(self, queues: Sequence[str], limit: int = 1) -> list[Job]:
         """Jobs of those queues that can be claimed now, in their order: priority, turns of clients, age."""
+        now = self._clock()
+        found: list[Job] = []
         with self.database.reading() as session:
-            rows = session.scalars(
-                select(JobRow)
-                .where(JobRow.queue.in_(queues), claimable(self._clock()))
-                .order_by(*IN_TURN)
-                .limit(limit)
-            )
-            return [job_of(row, ()) for row in rows]
+            # Each queue by itself: its index has the order, and that of several would have to be sorted.
+            for queue in queues:
+                rows = session.scalars(
+                    select(JobRow)
+                    .where(JobRow.queue == queue, claimable(now))
+                    .order_by(*IN_TURN)
+                    .limit(limit)
+                )
+                found += [job_of(row, ()) for row in rows]
+        return sorted(found, key=lambda job: (job.priority, job.turn, job.id))[:limit]
 
     @repeated
     def claim(self, job_id: str, owner: str, lease_seconds: float) -> Claim | None:

@@ -44,6 +44,7 @@ class JobRow(Base):
         Index(
             "jobs_active_by_client",
             "queue",
+            "priority",
             "client",
             "turn",
             sqlite_where=ACTIVE,

@@ -33,7 +33,7 @@ def upgrade() -> None:
     op.create_index(
         "jobs_active_by_client",
         "jobs",
-        ["queue", "client", "turn"],
+        ["queue", "priority", "client", "turn"],
         sqlite_where=_ACTIVE,
         postgresql_where=_ACTIVE,
     )

@@ -16,8 +16,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
+    MultipleResults,
     RuleBasedStateMachine,
     invariant,
+    multiple,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -123,6 +125,17 @@ class LedgerModel(RuleBasedStateMachine):
 
     @rule(target=claims, job=jobs, worker=st.sampled_from(["w1", "w2"]))
     def claim(self, job: str, worker: str) -> Claim | None:
+        return self._claim(job, worker)
+
+    @rule(target=claims, job=jobs, worker=st.sampled_from(["w1", "w2"]))
+    def stand_still(self, job: str, worker: str) -> MultipleResults[Claim | None]:
+        """A worker falls asleep over a job; it, or another one, then claims the job again."""
+        slept = self._claim(job, "w1")
+        self.now += 31
+        self.reap()
+        return multiple(slept, self._claim(job, worker))
+
+    def _claim(self, job: str, worker: str) -> Claim | None:
         expected = self.all[job]
         claim = self.ledger.claim(job, worker, _LEASE)
         assert (claim is not None) == expected.claimable(self.now)
@@ -287,7 +300,7 @@ def _run(make: Callable[[], LedgerModel], *, full: bool) -> None:
     run_state_machine_as_test(
         make,
         settings=settings(
-            max_examples=300 if full else 12,
+            max_examples=300 if full else 15,
             stateful_step_count=60 if full else 30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.otlp_receiver import collecting
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.migrate import migrate
@@ -116,3 +117,24 @@ def test_without_redis_jobs_are_taken_all_the_same_and_the_process_ends(drill):
     drill.tell()
     drill.ended(seconds=12)
     assert drill.ledger.get(job).state is State.QUEUED
+
+
+def test_the_trace_of_a_job_that_is_handed_back_is_sent_before_the_end(drill, redis_url):
+    with collecting() as collector:
+        drill.start(redis_url, WHEELYARD_DRAIN_SECONDS="0", WHEELYARD_OTEL_ENDPOINT=collector.url)
+        job = drill.submit()
+        drill.tell()
+        drill.ended(seconds=10)
+        span = collector.named("wheel job")
+        assert (span.facts["wheelyard.job.id"], span.facts["wheelyard.outcome"]) == (job, "released")
+        assert span.failed
+
+
+def test_a_collector_that_hangs_does_not_keep_a_worker(drill, redis_url):
+    with collecting() as collector:
+        collector.mode = "hang"
+        drill.start(redis_url, WHEELYARD_DRAIN_SECONDS="0", WHEELYARD_OTEL_ENDPOINT=collector.url)
+        job = drill.submit()
+        drill.tell()
+        drill.ended(seconds=12)
+        assert drill.ledger.get(job).state is State.QUEUED

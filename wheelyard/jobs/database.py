@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +22,7 @@ from wheelyard.outages import OUTAGES
 _CONNECTIONS = 8
 _MORE_CONNECTIONS = 56
 _PATIENCE_PAUSE_SECONDS = 0.2
+_TURN_SECONDS = 20.0
 _TRIES = 6
 _TRY_PAUSE_SECONDS = 0.02
 # SQLSTATE of a transaction that the server took back because of another one: nothing of it was done.
@@ -71,6 +73,9 @@ class Database:
     def __init__(self, url: str, patience: float = 0.0) -> None:
         self.engine = open_engine(url)
         self._patience = patience
+        # SQLite lets a writer that has to wait sleep longer and longer, and wakes nobody: where many threads
+        # write, some would wait for seconds. This process's own threads take turns before they ask it.
+        self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
         self._writers = sessionmaker(self.engine, expire_on_commit=False)
         self._readers = sessionmaker(
             self.engine.execution_options(wheelyard_reads=True), expire_on_commit=False
@@ -82,7 +87,7 @@ class Database:
         :raises DiskFull: there was no room to write.
         :raises InfrastructureError: the database did not answer.
         """
-        return _transaction(self._writers, self._patience)
+        return _transaction(self._writers, self._patience, self._turn)
 
     def reading(self) -> AbstractContextManager[Session]:
         """A transaction that only reads: one view of the rows, which on SQLite waits for no writer.
@@ -117,15 +122,31 @@ class Database:
 
 
 @contextmanager
-def _transaction(sessions: sessionmaker[Session], patience: float) -> Iterator[Session]:
+def _transaction(
+    sessions: sessionmaker[Session], patience: float, turn: threading.Lock | None = None
+) -> Iterator[Session]:
     try:
-        with _begun(sessions, patience) as session:
+        with _taking(turn), _begun(sessions, patience) as session:
             yield session
             session.commit()
     except (OperationalError, InterfaceError) as error:
         raise OUTAGES.noted("database", _failure(error)) from error
     except PoolTimeout as error:
         raise OUTAGES.noted("database", _too_busy(error)) from error
+
+
+@contextmanager
+def _taking(turn: threading.Lock | None) -> Iterator[None]:
+    if turn is None:
+        yield
+        return
+    # Who does not get it in time asks SQLite all the same, which then says what it says of a busy database.
+    taken = turn.acquire(timeout=_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        if taken:
+            turn.release()
 
 
 def _begun(sessions: sessionmaker[Session], patience: float) -> Session:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from wheelyard.errors import Cancelled, Conflict, InfrastructureError, WheelyardError
 from wheelyard.jobs.database import Database, repeated
@@ -91,7 +92,10 @@ class Ledger(JobReader):
                     session.flush()
                     session.add(_copy(waiting, row.id))
                     self._note(session, row.id, actor, "", State.QUEUED, 0, Cause.SUBMITTED, "submitted")
-                    job = read_job(session, row.id)
+                    session.flush()
+                    # What was just written need not be read again: a request is waiting.
+                    set_committed_value(row, "waiters", 1)
+                    job = job_of(row, ())
                     if beside is not None:
                         beside(session, job, False)
                     return job, False
@@ -245,7 +249,7 @@ class Ledger(JobReader):
             self._note(session, job_id, owner, before, State.BUILDING, fence, Cause.CLAIMED, "claimed")
             row.state = State.BUILDING
             session.flush()
-            return Claim(job=read_job(session, job_id), owner=owner, fence=fence)
+            return Claim(job=job_of(row, children_of(session, job_id)), owner=owner, fence=fence)
 
     @repeated
     def renew(self, claim: Claim, lease_seconds: float) -> None:

@@ -7,7 +7,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-check test unit lint format docs bench clean
+.PHONY: help setup demo demo-check test unit lint format docs bench chaos clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,8 +44,14 @@ format: setup ## Let ruff lay out the code
 docs: setup ## Write the reference pages that come from the code
 	$(BIN)/python docs/generate.py
 
-bench: setup ## Measure: the service's overhead over a compile by hand, and a cached request
+bench: setup ## Measure: what jobs cost, and the service's overhead over a compile by hand
+	@infra/setup/system.sh --tests
+	$(BIN)/python -m bench.jobs.jobs
 	$(BIN)/python -m bench.overhead.overhead $(ARGS)
+
+chaos: setup ## Break every part of a real stack as often as it takes to believe in it: an hour or more
+	@infra/setup/system.sh --tests
+	$(BIN)/python -m pytest tests/chaos --chaos-full $(ARGS)
 
 clean: ## Remove .venv, .demo and caches; containers and images stay
 	rm -rf .venv .demo .bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -88,9 +88,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="session")
-def stack(
-    site: IndexSite, collector: Collector, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
+def stack(site: IndexSite, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     port = free_port()
     environment = {

@@ -286,8 +286,9 @@ def test_a_stream_that_is_lost_and_said_again_brings_no_repeats(front_door, job,
     assert log.flush()
     with ThreadPoolExecutor(1) as pool:
         listener = pool.submit(follow, front_door, job, 30)
-        time.sleep(0.5)
         server = services.events._redis
+        # It has heard all that there is, and waits for more.
+        until(lambda: any("b" in client["flags"] for client in server.client_list()))
         server.delete(*(f"wheelyard:events:{job.id}{tail}" for tail in ("", ":last")))
         # Another job of the same parent speaks first, so that the old ids can't be had again.
         say(front_door, job, text="between")

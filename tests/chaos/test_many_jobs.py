@@ -12,7 +12,7 @@ def test_a_long_queue_is_worked_off_and_nothing_of_it_is_lost(
     chaos_stack: ChaosStack, table: Table, full: bool
 ):
     stack = chaos_stack
-    count = 1000 if full else 40
+    count = 1000 if full else 20
     jobs = [stack.submit_wheel().id for _ in range(count)]
     began = time.monotonic()
     stack.calm(workers=4)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from wheelyard.errors import QueueUnavailable
 from wheelyard.outages import OUTAGES
@@ -93,7 +94,8 @@ class CeleryDoorbell:
             raise _unavailable(self._found)
         try:
             return question()
-        except (OperationalError, OSError) as error:
+        except (OperationalError, RedisError, OSError) as error:
+            # kombu translates most of what redis-py raises, but not a time-out in a question of a channel's.
             self._found = str(error)
             self._deaf_until = time.monotonic() + _DEAF_SECONDS
             raise OUTAGES.noted("redis", _unavailable(self._found)) from error

@@ -68,7 +68,9 @@ class ClaimedJob:
                 work.halt(self._stop)
             with _Heartbeat(work, settings.lease_seconds), job_span(self._services.tracer, claim) as span:
                 outcome = self._attempt(work)
-                self.health.note(outcome)
+                if work.stop_error is None:
+                    # Whatever fails in a job that was stopped says nothing of the host.
+                    self.health.note(outcome)
                 if isinstance(outcome, WheelyardError):
                     # How long it took is asked of what failed, too; a child's times stay the child's.
                     outcome.facts["phases"] = dict(work.seconds)

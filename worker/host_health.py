@@ -13,7 +13,7 @@ import structlog
 from wheelyard.errors import DiskFull, EngineFailed
 
 LEAST_FREE_BYTES = 64 << 20
-_FIRST_REST_SECONDS = 15.0
+_FIRST_REST_SECONDS = 5.0
 _LONGEST_REST_SECONDS = 120.0
 
 logger = structlog.get_logger("worker.health")
@@ -45,7 +45,7 @@ class HostHealth:
                 rest = min(_FIRST_REST_SECONDS * 2**self._failures, _LONGEST_REST_SECONDS)
                 self._failures += 1
                 self._rests_until = self._clock() + rest
-                self._rest_for = outcome.failed
+                self._rest_for = f"{outcome.failed}: {outcome.found}" if outcome.found else outcome.failed
             elif not isinstance(outcome, BaseException):
                 self._failures = 0
                 self._rests_until = 0.0

@@ -86,10 +86,14 @@ def test_a_worker_that_stands_still_while_it_publishes_does_not_publish_when_it_
             zombie = stack.holder(now)
             assert zombie is not None
             zombie.signal_tree(signal.SIGSTOP)
-            recovery.append(taken_over(stack, job, now.fence))
-            if number % 2:
-                # Its record comes after the one of who took over; else it comes first, and wins.
-                stack.until_ended([job.id])
+            try:
+                recovery.append(taken_over(stack, job, now.fence))
+                if number % 2:
+                    # Its record comes after the one of who took over; else it comes first, and wins.
+                    stack.until_ended([job.id])
+            except AssertionError:
+                zombie.signal_tree(signal.SIGCONT)
+                raise
         stack.until_ended([job.id])
         zombie.signal_tree(signal.SIGCONT)
     after = [stack.submit_wheel().id for _ in range(2)]

@@ -69,3 +69,15 @@ def test_rings_again_once_the_server_is_back(redis, until):
         return True
 
     until(rings, seconds=15)
+
+
+def test_a_server_that_hangs_while_it_is_asked_for_the_rings_is_said_to_be_away(redis):
+    process, url = redis
+    bell = CeleryDoorbell(url)
+    assert bell.unheard("plans") == 0
+    os.kill(process, signal.SIGSTOP)
+    try:
+        with pytest.raises(QueueUnavailable):
+            bell.unheard("plans")
+    finally:
+        os.kill(process, signal.SIGCONT)

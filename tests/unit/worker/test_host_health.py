@@ -38,13 +38,13 @@ def test_a_host_without_a_failure_takes_jobs(health):
 @pytest.mark.parametrize("error", [EngineFailed("podman hangs"), DiskFull("no room")])
 def test_rests_after_a_failure_of_its_own_and_longer_after_each_further_one(health, clock, error):
     rests = []
-    for _ in range(6):
+    for _ in range(7):
         health.note(error)
         began = clock.now
         while health.complaint():
             clock.now += 1
         rests.append(clock.now - began)
-    assert rests == [15, 30, 60, 120, 120, 120]
+    assert rests == [5, 10, 20, 40, 80, 120, 120]
 
 
 def test_a_job_that_succeeds_ends_the_rest(health):

@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from builder_service.problems import Problem, problem_of
 from wheelyard.catalogue import WheelFile
 from wheelyard.errors import from_document
+from wheelyard.job_place import place_of
 from wheelyard.jobs.deliveries import Delivery
 from wheelyard.jobs.queue_place import QueuePlace
 from wheelyard.jobs.states import Job, Kind, Priority, State
 from wheelyard.toolchains import Toolchain
 
-_PLACES = {Kind.BUILD: "builds", Kind.IMAGE: "images"}
 _NO_PLACES: Mapping[str, QueuePlace] = MappingProxyType({})
 _ID = "019abf2e5f7c7c3e8f0e5a1d2c3b4a59"
 
@@ -218,11 +218,6 @@ class BlobDocument(BaseModel):
 
     digest: str
     size: int = Field(description="In bytes.")
-
-
-def place_of(job: Job) -> str:
-    """Path of a job below the service's address."""
-    return f"/v1/{_PLACES.get(job.kind, 'jobs')}/{job.id}"
 
 
 def job_fields(

@@ -10,12 +10,13 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from builder_service.bodies import AskBody, BuildBody, ImageBody, ToolchainBody
 from builder_service.callers import IdempotencyKey, caller_of, keyed_request
-from builder_service.documents import SubmissionDocument, job_fields, place_of
+from builder_service.documents import SubmissionDocument, job_fields
 from builder_service.metrics import metrics_of
 from builder_service.problems import responses
 from builder_service.services import Opened, Services
 from builder_service.tokens import require_token
 from wheelyard.digests import key_of
+from wheelyard.job_place import place_of
 from wheelyard.jobs.idempotency import AnsweredBefore, KeptAnswer, KeyedRequest
 from wheelyard.jobs.states import Job
 from wheelyard.requests import Caller, Submission

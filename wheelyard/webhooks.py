@@ -12,11 +12,11 @@ from typing import Any
 
 from wheelyard.digests import canonical_json
 from wheelyard.errors import InputError
-from wheelyard.jobs.states import Job, Kind
+from wheelyard.job_place import place_of
+from wheelyard.jobs.states import Job
 
 _PREFIX = "whsec_"
 _SHORTEST, _LONGEST = 24, 64
-_PLACES = {Kind.BUILD: "builds", Kind.IMAGE: "images"}
 _WHEEL_FIELDS = ("project", "version", "filename", "digest", "size", "hit")
 _IMAGE_FIELDS = ("image_id", "manifest_digest", "size")
 
@@ -62,7 +62,7 @@ def message_of(job: Job, public_url: str) -> bytes:
     :param job: one that ended.
     :param public_url: of the service, without a slash at its end.
     """
-    place = f"{public_url}/v1/{_PLACES.get(job.kind, 'jobs')}/{job.id}"
+    place = public_url + place_of(job)
     return canonical_json(
         {
             "type": f"{job.kind.value}.{job.state.value}",

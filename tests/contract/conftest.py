@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from wheelyard.jobs.database import Database
+from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.migrate import migrate
 
 
@@ -35,3 +36,23 @@ def database(database_url) -> Iterator[Database]:
     database = Database(database_url)
     yield database
     database.close()
+
+
+class Clock:
+    """A clock that stands until a test moves it. In epoch seconds."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(database: Database, clock: Clock) -> Ledger:
+    return Ledger(database, clock)

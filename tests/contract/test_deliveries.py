@@ -7,27 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from wheelyard.jobs.deliveries import Deliveries
-from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.states import Kind
 
 URL = "https://ci.example.org/hook"
-
-
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(database, clock):
-    return Ledger(database, clock)
 
 
 @pytest.fixture

@@ -8,25 +8,7 @@ import pytest
 
 from wheelyard.errors import InputError
 from wheelyard.jobs.idempotency import AnsweredBefore, IdempotencyKeys, KeyedRequest
-from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.states import Kind, State
-
-
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(database, clock):
-    return Ledger(database, clock)
 
 
 @pytest.fixture

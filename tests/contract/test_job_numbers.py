@@ -8,31 +8,12 @@ from sqlalchemy import delete, event, insert, select
 from wheelyard.digests import key_of
 from wheelyard.errors import BuildFailed, InfrastructureError, StoreUnavailable
 from wheelyard.jobs.job_totals import BUCKETS, EndedJobs, JobTotals
-from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.models import TransitionRow, WebhookRow, WorkerRow
 from wheelyard.jobs.queue_load import Lane, read_load
 from wheelyard.jobs.states import Kind, Priority
 
 TOOLCHAIN = "debian12-cp311"
 QUEUE = f"toolchain.{TOOLCHAIN}"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(database, clock):
-    return Ledger(database, clock)
 
 
 @pytest.fixture

@@ -19,24 +19,6 @@ from wheelyard.jobs.models import WebhookRow, WheelRow
 from wheelyard.jobs.states import Kind, Priority, State
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(database, clock):
-    return Ledger(database, clock)
-
-
 def submit(ledger, name="a", kind=Kind.WHEEL, **fields):
     job, _joined = ledger.submit(
         kind, key_of(name), spec={"name": name}, title=name, toolchain="debian12-cp311", **fields

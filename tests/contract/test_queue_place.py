@@ -4,30 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.queue_place import QueuePlaces
 from wheelyard.jobs.states import Kind, State
 from wheelyard.jobs.workers import WorkerIdentity, WorkerRegistry
 
 TOOLCHAIN = "debian12-cp311"
 QUEUE = f"toolchain.{TOOLCHAIN}"
-
-
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(database, clock):
-    return Ledger(database, clock)
 
 
 @pytest.fixture

@@ -7,19 +7,6 @@ from wheelyard.jobs.states import Kind
 from wheelyard.jobs.workers import BEAT_SECONDS, WorkerIdentity, WorkerRegistry
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def registry(database, clock):
     return WorkerRegistry(database, clock)

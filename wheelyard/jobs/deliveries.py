@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from wheelyard.digests import key_of
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.models import WebhookRow
+from wheelyard.jobs.rows import new_row
 
 _LONGEST_FOUND = 300
 
@@ -57,10 +57,9 @@ class Deliveries:
     def add(self, job_id: str, url: str, waiter: str) -> None:
         """Let an address be told of a job that had ended before it was asked for. Idempotent per waiter."""
         with self._database.transaction() as session:
-            dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
             row_id = key_of({"waiter": waiter, "url": url})[:32]
             session.execute(
-                dialect.insert(WebhookRow)
+                new_row(session, WebhookRow)
                 .values(
                     id=row_id, job=job_id, url=url, attempts=0, due_at=self._clock(), delivered_at=0.0,
                     found="",

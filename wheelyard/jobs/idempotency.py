@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from wheelyard.digests import key_of
@@ -16,6 +15,7 @@ from wheelyard.errors import InputError
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Beside
 from wheelyard.jobs.models import IdempotencyRow
+from wheelyard.jobs.rows import new_row
 from wheelyard.jobs.states import Job
 
 _PURGE_AT_ONCE = 1000
@@ -129,10 +129,9 @@ class IdempotencyKeys:
 
     def _keep(self, session: Session, asked: KeyedRequest, job_id: str, outcome: str) -> KeptAnswer | None:
         """Insert the row, or give the answer that was there first."""
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
         # On PostgreSQL this waits for a transaction that inserts the same key at this moment.
         added = session.scalar(
-            dialect.insert(IdempotencyRow)
+            new_row(session, IdempotencyRow)
             .values(
                 key=asked.key, request=dict(asked.parts), job=job_id, waiter=asked.waiter, outcome=outcome,
                 made_at=self._clock(),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, literal_column, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from wheelyard.errors import LeaseLost, NotFound
-from wheelyard.jobs.models import JobChildRow, JobRow
+from wheelyard.jobs.models import Base, JobChildRow, JobRow
 from wheelyard.jobs.states import ACTIVE, Claim, Job, Kind, State
 
 ACTIVE_STATES = sorted(state.value for state in ACTIVE)
@@ -40,6 +41,12 @@ def is_active() -> ColumnElement[bool]:
     """A job that did not end; in the words of the partial indexes, which SQLite needs to use them."""
     # Words and not parameters, as a comparison: a literal that is a Boolean would be compared to 1.
     return JobRow.state.in_([literal_column(f"'{state}'") for state in ("queued", "building", "publishing")])
+
+
+def new_row(session: Session, table: type[Base]) -> Any:
+    """An insert that knows `on_conflict_do_nothing`, which each database's dialect has for itself."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)
 
 
 def held(claim: Claim) -> Any:

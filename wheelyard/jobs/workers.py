@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, func, select, update
 
@@ -69,7 +69,6 @@ class WorkerSeen(WorkerIdentity):
     started_at: float
     seen_at: float
     age: float
-    jobs: tuple[HeldJob, ...] = field(default=())
 
     @property
     def silent(self) -> bool:

@@ -8,17 +8,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from wheelyard.errors import BuildFailed, InfrastructureError, WheelyardError, from_document
+from wheelyard.errors import BuildFailed, WheelyardError, from_document
 from wheelyard.jobs.states import Job, State
 from wheelyard.limits import Limits
 from wheelyard.recipes import get_recipe
 from wheelyard.requests import BuildRequest, Caller
 from wheelyard.toolchains import get_toolchain
-from wheelyard.wheel_record import WheelRecord
 from worker.context import Services, Work
 from worker.outcome import Done, Outcome, Parked
 from worker.pip_index import configured_index
-from worker.planner import Node, Planner, find_record, keep_lock
+from worker.planner import Node, Planner, keep_lock, needed_record
 from worker.toolchain_job import ReadyToolchain, ready_toolchain, submit_toolchain
 from worker.upstream import Upstream
 
@@ -112,7 +111,10 @@ def _limits(services: Services, request: BuildRequest, project: str) -> Limits:
 def answer(work: Work, request: BuildRequest, spec: dict[str, Any], nodes: list[Node]) -> Done:
     """Show every wheel in the request's channel, and say what they are."""
     services = work.services
-    records = [_record(services, node) for node in nodes]
+    records = [
+        needed_record(services, node.key, of=f"{node.project} {node.version}", do="ask for the build again")
+        for node in nodes
+    ]
     wheels = []
     for node, record in zip(nodes, records, strict=True):
         wheel = {
@@ -129,13 +131,3 @@ def answer(work: Work, request: BuildRequest, spec: dict[str, Any], nodes: list[
 
     result = {"lock": spec["lock"], "toolchain_image": spec["image"], "wheels": wheels, **work.times}
     return Done(result=result, publish=publish)
-
-
-def _record(services: Services, node: Node) -> WheelRecord:
-    record = find_record(services, node.key)
-    if record is None:
-        raise InfrastructureError(
-            f"the record of {node.project} {node.version} is not in the store any more",
-            do="ask for the build again",
-        )
-    return record

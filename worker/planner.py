@@ -8,7 +8,7 @@ from typing import Any
 
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest, canonical_json, key_of
-from wheelyard.errors import InputError
+from wheelyard.errors import InfrastructureError, InputError
 from wheelyard.jobs.states import Kind
 from wheelyard.locks import IndexFile, Lock, Pin
 from wheelyard.recipes import Recipe, get_recipe
@@ -174,3 +174,16 @@ def find_record(services: Services, key: str) -> WheelRecord | None:
     """The record of a build key, or None for a miss."""
     body = services.store.get_document(record_name(key))
     return None if body is None else WheelRecord.from_document(json.loads(body))
+
+
+def needed_record(services: Services, key: str, *, of: str, do: str) -> WheelRecord:
+    """The record of a build key that was there before.
+
+    :param of: what it is the record of, for the error.
+    :param do: what the error tells to do.
+    :raises InfrastructureError: it is there no more.
+    """
+    record = find_record(services, key)
+    if record is None:
+        raise InfrastructureError(f"the record of {of} is not in the store any more", do=do)
+    return record

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest
-from wheelyard.errors import BuildFailed, InfrastructureError, StoredOtherBytes, StoreUnavailable
+from wheelyard.errors import BuildFailed, StoredOtherBytes, StoreUnavailable
 from wheelyard.jobs.states import State
 from wheelyard.limits import limits_of
 from wheelyard.recipes import get_recipe
@@ -27,7 +27,7 @@ from worker.debian.mirror import find_mirror
 from worker.diagnosis import name_package
 from worker.elf_external import external_libraries
 from worker.outcome import Done, Outcome
-from worker.planner import find_record
+from worker.planner import find_record, needed_record
 from worker.toolchain_job import ReadyToolchain, ready_toolchain
 from worker.wheel_check import CheckedWheel, accepted_tags, check_wheel
 from worker.wheel_test import test_wheel
@@ -139,12 +139,7 @@ def _package_search(services: Services, toolchain: Toolchain) -> Callable[[str, 
 
 
 def _needed(services: Services, key: str) -> WheelRecord:
-    record = find_record(services, key)
-    if record is None:
-        raise InfrastructureError(
-            f"the record of build key {key} is not in the store any more", do="build it again"
-        )
-    return record
+    return needed_record(services, key, of=f"build key {key}", do="build it again")
 
 
 def _patiently(work: Work, step: Callable[[], Answer]) -> Answer:

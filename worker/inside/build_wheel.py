@@ -154,28 +154,38 @@ def repair(job: Job) -> None:
     os.environ["PATH"] = f"{TOOLS}:/usr/bin:/bin"
     if wheel.name.endswith("-any.whl"):
         shutil.copy(wheel, OUT / wheel.name)
-    else:
+    elif holds_machine_code(wheel):
         run(
             [str(TOOLS / "auditwheel"), "repair", "--strip", "--plat", job["target"], "--only-plat",
              "--wheel-dir", str(OUT), str(wheel)]
         )  # fmt: skip
+    else:
+        print(
+            f"WARNING: {wheel.name} is named for a platform and holds no machine code: an optional extension "
+            "was perhaps not compiled, and the log of the compile says why"
+        )
+        retag(shutil.copy(wheel, OUT / wheel.name), "--platform-tag", job["target"])
     made = sorted(OUT.glob("*.whl"))
     if len(made) != 1:
         fail(f"auditwheel left {len(made)} wheels, expected one")
     if job["build_number"]:
-        run(
-            [
-                str(TOOLS / "python"),
-                "-m",
-                "wheel",
-                "tags",
-                "--remove",
-                "--build",
-                str(job["build_number"]),
-                str(made[0]),
-            ]
-        )
+        retag(made[0], "--build", str(job["build_number"]))
     (OUT / "name").write_text(min(OUT.glob("*.whl")).name)
+
+
+def holds_machine_code(wheel: Path) -> bool:
+    """Whether some member is an ELF file; auditwheel refuses a wheel without one."""
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as content:
+                if content.read(4) == b"\x7fELF":
+                    return True
+    return False
+
+
+def retag(wheel: Path | str, *change: str) -> None:
+    """Name a wheel anew, inside and outside."""
+    run([str(TOOLS / "python"), "-m", "wheel", "tags", "--remove", *change, str(wheel)])
 
 
 def save_cache(_job: Job) -> None:
@@ -189,10 +199,17 @@ def save_cache(_job: Job) -> None:
 
 
 def run(command: Sequence[str]) -> None:
-    """Run one program; its failure is the phase's."""
-    done = subprocess.run(command, check=False)
-    if done.returncode != 0:
-        fail(f"{Path(command[0]).name} failed with status {done.returncode}")
+    """Run one program; its failure is the phase's, in its own last words."""
+    last = ""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as program:
+        assert program.stdout is not None  # noqa: S101 - a pipe was asked for
+        for line in program.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+    if program.returncode != 0:
+        fail(f"{Path(command[0]).name} failed with status {program.returncode}" + (f": {last}" if last else ""))
 
 
 PHASES = {

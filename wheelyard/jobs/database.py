@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -21,6 +21,7 @@ from wheelyard.outages import OUTAGES
 
 _CONNECTIONS = 8
 _MORE_CONNECTIONS = 56
+_TRUSTED_SECONDS = 1.0
 _PATIENCE_PAUSE_SECONDS = 0.2
 _TURN_SECONDS = 20.0
 _TRIES = 6
@@ -77,9 +78,12 @@ class Database:
         # write, some would wait for seconds. This process's own threads take turns before they ask it.
         self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
         self._writers = sessionmaker(self.engine, expire_on_commit=False)
-        self._readers = sessionmaker(
-            self.engine.execution_options(wheelyard_reads=True), expire_on_commit=False
-        )
+        reads: dict[str, Any] = {"wheelyard_reads": True}
+        if self._turn is None:
+            # A statement by itself sees what one of a transaction would (READ COMMITTED), and two questions to
+            # the server fewer are asked.
+            reads["isolation_level"] = "AUTOCOMMIT"
+        self._readers = sessionmaker(self.engine.execution_options(**reads), expire_on_commit=False)
 
     def transaction(self) -> AbstractContextManager[Session]:
         """One transaction: committed at the end, rolled back on any error. On SQLite writers go one by one.
@@ -90,7 +94,8 @@ class Database:
         return _transaction(self._writers, self._patience, self._turn)
 
     def reading(self) -> AbstractContextManager[Session]:
-        """A transaction that only reads: one view of the rows, which on SQLite waits for no writer.
+        """A session that only reads. On SQLite it is one view of the rows, and waits for no writer; on
+        PostgreSQL each statement sees what was committed when it began.
 
         :raises InfrastructureError: the database did not answer.
         """
@@ -214,6 +219,28 @@ def _no_address(found: str) -> InputError:
     )
 
 
+def _ping_idle(engine: Engine) -> None:
+    """Let a connection that was idle for a while be tried before it is used: its server may have restarted.
+
+    The pool's own `pre_ping` asks at every use, and a request of the front door uses several.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _note(_connection: Any, record: Any) -> None:
+        record.info["wheelyard_idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ping(connection: Any, record: Any, _proxy: Any) -> None:
+        since = record.info.get("wheelyard_idle_since", float("inf"))
+        if time.monotonic() - since < _TRUSTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            # The pool drops it, and opens another one.
+            raise DisconnectionError from error
+
+
 def open_engine(url: str) -> Engine:
     """A SQLAlchemy engine; on SQLite with WAL, foreign keys, and writers that wait for each other.
 
@@ -225,7 +252,9 @@ def open_engine(url: str) -> Engine:
         if not address.drivername.startswith("sqlite"):
             postgres = address.get_backend_name() == "postgresql"
             given = {name: value for name, value in _LIBPQ.items() if name not in address.query}
-            return create_engine(address, pool_pre_ping=True, connect_args=given if postgres else {}, **sizes)
+            engine = create_engine(address, connect_args=given if postgres else {}, **sizes)
+            _ping_idle(engine)
+            return engine
     except (ArgumentError, ModuleNotFoundError) as error:
         raise _no_address(str(error)) from error
     if address.database in {None, "", ":memory:"}:

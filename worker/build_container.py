@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -157,7 +158,6 @@ def _make_once(work: Work, order: WheelOrder, folder: Path, allotment: Allotment
     with work.services.engine.start(spec) as container, work.watching(container):
         with work.phase(f"unpack{again}"):
             run_phase(work, container, "unpack", environment, _SHORT_PHASE_SECONDS, limits)
-            run_phase(work, container, "environment", environment, _SHORT_PHASE_SECONDS, limits)
         with work.phase(f"compile{again}"):
             work.log.line(
                 f"compiling with {allotment.jobs} parallel job{'' if allotment.jobs == 1 else 's'}, "
@@ -166,9 +166,11 @@ def _make_once(work: Work, order: WheelOrder, folder: Path, allotment: Allotment
             run_phase(work, container, "compile", environment, limits.seconds, limits)
         with work.phase(f"repair{again}"):
             run_phase(work, container, "repair", environment, _SHORT_PHASE_SECONDS, limits)
-            wheel = _take_wheel(container, work.scratch / "out", settings.max_wheel_bytes)
-        with work.phase("save cache"):
-            _save_cache(work, container, order, environment, limits)
+            name, cache_grew = _read_made(container)
+            wheel = _take_wheel(container, work.scratch / "out", name, settings.max_wheel_bytes)
+        if cache_grew:
+            with work.phase("save cache"):
+                _save_cache(work, container, order, environment, limits)
     return wheel
 
 
@@ -305,16 +307,24 @@ def _failed(
     return diagnose(tail, title=work.claim.job.title, phase=phase, said=said, code=code)
 
 
-def _take_wheel(container: Container, folder: Path, limit: int) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    name_file = folder / "name"
-    with name_file.open("wb") as out:
-        container.read_file("/build/out/name", out, 500)
-    name = name_file.read_text("utf-8", errors="replace")
+def _read_made(container: Container) -> tuple[str, bool]:
+    """What the phase repair says of what it left: the wheel's name, and whether the compiler cache grew."""
+    text = io.BytesIO()
+    container.read_file("/build/made.json", text, 1000)
+    try:
+        document = json.loads(text.getvalue())
+        name, grew = str(document["wheel"]), bool(document["compiler_cache"])
+    except (ValueError, TypeError, KeyError):
+        name, grew = "", False
     if "/" in name or not name.endswith(".whl") or name.startswith("."):
         raise ForeignOutputRefused(
             "the build names its wheel badly", expected="a wheel's name", found=repr(name[:200])
         )
+    return name, grew
+
+
+def _take_wheel(container: Container, folder: Path, name: str, limit: int) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
     wheel = folder / name
     with wheel.open("wb") as out:
         container.read_file(f"/build/out/{name}", out, limit)

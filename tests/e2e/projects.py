@@ -81,6 +81,11 @@ def fill_site(site: IndexSite) -> None:
     traced = C_SOURCE.replace("cdemo", "tracedemo")
     site.add_sdist("tracedemo", "1.0", extension("tracedemo", "tracedemo", "tracedemo.c", traced))
     site.add_sdist("cppdemo", "1.0", extension("cppdemo", "cppdemo", "cppdemo.cpp", CPP_SOURCE, ("cdemo",)))
+    optional = SETUP.replace("[{source!r}])", "[{source!r}], optional=True)").format(
+        name="halfdemo", module="_halfdemo", source="half.c", needs=[]
+    )
+    half = {"pyproject.toml": PYPROJECT, "setup.py": optional, "half.c": "#include <not_there.h>\n"}
+    site.add_sdist("halfdemo", "1.0", {**half, "halfdemo.py": ""})
     broken = C_SOURCE.replace("#include <Python.h>", "#include <Python.h>\n#include <libavcodec/avcodec.h>")
     site.add_sdist("brokendemo", "1.0", extension("brokendemo", "brokendemo", "broken.c", broken))
     site.add_sdist(

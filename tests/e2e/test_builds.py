@@ -39,6 +39,16 @@ def test_a_c_and_a_cpp_extension_are_built_and_installed_by_pip(stack: Stack, tm
     assert said == "42 6\n" or sys.version_info[:2] != (3, 11)
 
 
+def test_a_wheel_whose_optional_extension_did_not_compile_is_named_and_warned_of(stack: Stack):
+    """As of pyyaml without libyaml: auditwheel refuses a wheel for a platform that holds no machine code."""
+    last = json.loads(stack.cli("build", "halfdemo", "--progress", "json").splitlines()[-1])
+    (wheel,) = last["result"]["wheels"]
+    assert "manylinux_2_36_x86_64" in wheel["filename"]
+    jobs = stack.answer("jobs")
+    made = next(job for job in jobs if job["kind"] == "wheel" and job["title"].startswith("halfdemo"))
+    assert "holds no machine code" in stack.cli("logs", made["id"])
+
+
 def test_the_same_request_again_is_answered_from_the_cache(stack: Stack):
     first = built(stack, "cdemo")
     started = time.monotonic()

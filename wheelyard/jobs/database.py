@@ -80,8 +80,8 @@ class Database:
         self._writers = sessionmaker(self.engine, expire_on_commit=False)
         reads: dict[str, Any] = {"wheelyard_reads": True}
         if self._turn is None:
-            # A statement by itself sees what one of a transaction would (READ COMMITTED), and two questions to
-            # the server fewer are asked.
+            # A statement by itself sees what one of a transaction would (READ COMMITTED), with two questions
+            # to the server fewer.
             reads["isolation_level"] = "AUTOCOMMIT"
         self._readers = sessionmaker(self.engine.execution_options(**reads), expire_on_commit=False)
 

@@ -7,6 +7,7 @@ import json
 import secrets
 import tarfile
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ ASK_TIMEOUT = 60.0
 START_TIMEOUT = 180.0
 LOAD_TIMEOUT = 1800.0
 PULL_TIMEOUT = 3600.0
+_SEEN_SECONDS = 60.0
 
 
 class CommandEngine:
@@ -34,11 +36,21 @@ class CommandEngine:
     def __init__(self, traits: EngineTraits) -> None:
         self.name: str = traits.name
         self.traits = traits
+        self._seen: dict[str, float] = {}
 
     def has_image(self, image: str) -> bool:
         """As `worker.engine.contract.Engine.has_image`."""
+        now = time.monotonic()
+        if now - self._seen.get(image, float("-inf")) < _SEEN_SECONDS:
+            return True
         # A list instead of a question for one image: a miss and an outage can't be confused.
-        return image in self._ask("images", "--all", "--quiet", "--no-trunc").split()
+        here = self._ask("images", "--all", "--quiet", "--no-trunc").split()
+        self._seen = dict.fromkeys(here, now)
+        return image in here
+
+    def forget_images(self) -> None:
+        """Look again at the next question for an image: somebody may have removed one."""
+        self._seen = {}
 
     def load(self, archive: Path) -> str:
         """As `worker.engine.contract.Engine.load`.
@@ -46,6 +58,7 @@ class CommandEngine:
         :raises InputError: the file is not a docker archive with one image.
         """
         image = str(config_digest(archive))
+        self.forget_images()
         self._ask("load", "--quiet", "--input", str(archive.absolute()), timeout=LOAD_TIMEOUT)
         if not self.has_image(image):
             raise EngineFailed(
@@ -126,6 +139,7 @@ class CommandHandle:
                 failure=EngineFailed,
             )
         except BaseException:
+            engine.forget_images()
             engine.remove(self._name)
             raise
         return CommandContainer(container, traits, MemoryCounters.of_process(int(pid)))

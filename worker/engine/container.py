@@ -14,7 +14,7 @@ from wheelyard.errors import Cancelled, EngineFailed, ForeignOutputRefused, Time
 from wheelyard.process import run_command
 from worker.engine.cgroup import MemoryCounters
 from worker.engine.contract import Ended
-from worker.engine.options import exec_arguments
+from worker.engine.options import exec_arguments, read_arguments
 from worker.engine.traits import EngineTraits
 
 LINE_LIMIT = 64 << 10
@@ -23,6 +23,7 @@ ASK_TIMEOUT = 60.0
 READ_TIMEOUT = 900.0
 GRACE = 20.0
 KILLED = 137
+_HEADER_LIMIT = 200
 
 
 class CommandContainer:
@@ -59,37 +60,31 @@ class CommandContainer:
 
     def read_file(self, path: str, target: IO[bytes], limit: int) -> int:
         """As `worker.engine.contract.Container.read_file`."""
-        size = self._size_of(path)
-        if size > limit:
-            raise _too_long(path, limit, f"{size} bytes")
         copied = 0
-        with self._client(["exec", self.id, "/bin/cat", "--", path], READ_TIMEOUT) as client:
+        with self._client(read_arguments(self.id, path, limit), READ_TIMEOUT) as client:
+            header = client.output.readline(_HEADER_LIMIT).decode(errors="replace")
             while chunk := client.output.read(CHUNK):
                 copied += len(chunk)
                 if copied > limit:
                     raise _too_long(path, limit, "a file that grows")
                 target.write(chunk)
             code, complaint = client.wait()
-        if code != 0:
-            raise ForeignOutputRefused(f"{path} in the container can't be read", found=complaint)
+        if code != 0 or not header:
+            what = "in the container can't be read" if header else "is not in the container"
+            raise ForeignOutputRefused(f"{path} {what}", found=complaint[:500], path=path)
+        mode, _, size = header.partition(" ")
+        if int(mode, 16) & 0o170000 != 0o100000:
+            raise ForeignOutputRefused(
+                f"{path} in the container is not a file", expected="a regular file, not a link", path=path
+            )
+        if int(size) > limit:
+            raise _too_long(path, limit, f"{int(size)} bytes")
         return copied
 
     def kill(self) -> None:
         """As `worker.engine.contract.Container.kill`."""
         self._cancelled.set()
         self._end()
-
-    def _size_of(self, path: str) -> int:
-        lines: list[str] = []
-        ended = self.run(["stat", "-c", "%f %s", "--", path], on_line=lines.append, timeout=ASK_TIMEOUT)
-        if ended.code != 0:
-            raise ForeignOutputRefused(f"{path} is not in the container", found="\n".join(lines)[:500])
-        mode, _, size = lines[-1].partition(" ")
-        if int(mode, 16) & 0o170000 != 0o100000:
-            raise ForeignOutputRefused(
-                f"{path} in the container is not a file", expected="a regular file, not a link", path=path
-            )
-        return int(size)
 
     @contextlib.contextmanager
     def _client(self, arguments: Sequence[str], timeout: float) -> Iterator[_Client]:

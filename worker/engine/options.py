@@ -22,6 +22,12 @@ IDLE = "trap 'exit 0' TERM INT; while :; do /bin/sleep 60 & wait $!; done"
 # writes to its standard error is about the engine only.
 COMMAND = '[ -d "$HOME" ] || mkdir -p "$HOME"; exec "$@" 2>&1'
 
+# First a line with the file's type and size, then its bytes, if it is a regular file and not too long.
+READ = (
+    'found=$(stat -c "%f %s" -- "$1") || exit 1; echo "$found"; '
+    '[ -f "$1" ] && [ ! -L "$1" ] && [ "${found#* }" -le "$2" ] || exit 0; exec cat -- "$1"'
+)
+
 
 def run_arguments(spec: ContainerSpec, name: str, traits: EngineTraits) -> list[str]:
     """The arguments of `run` for one sandboxed container.
@@ -101,3 +107,11 @@ def exec_arguments(container: str, argv: list[str], environment: dict[str, str],
     """
     variables = [word for name, value in sorted(environment.items()) for word in ("--env", f"{name}={value}")]
     return ["exec", *variables, "--workdir", workdir, container, "/bin/sh", "-c", COMMAND, "sh", *argv]
+
+
+def read_arguments(container: str, path: str, limit: int) -> list[str]:
+    """The arguments of `exec` that write a file's mode in hexadecimal, its size, a line's end, and its bytes.
+
+    :param limit: bytes; of a longer file, and of what is no regular file, the first line is all.
+    """
+    return ["exec", container, "/bin/sh", "-c", READ, "sh", path, str(limit)]

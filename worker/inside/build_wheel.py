@@ -1,4 +1,4 @@
-"""Runs in the build container, a phase a call: unpack, environment, compile, repair.
+"""Runs in the build container, a phase a call: unpack, compile, repair, save-cache.
 
 It needs the standard library and the tools venv only. Everything around it is foreign, so it decides nothing:
 the control process checks the wheel that comes out.
@@ -34,6 +34,12 @@ def fail(message: str) -> None:
     """End the phase with a message that the control process finds."""
     print(f"wheelyard: {message}", flush=True)
     sys.exit(3)
+
+
+def prepare(job: Job) -> None:
+    """The sources and the build environment."""
+    unpack(job)
+    environment(job)
 
 
 def unpack(job: Job) -> None:
@@ -105,11 +111,10 @@ def compile_wheel(job: Job) -> None:
         builder.build("wheel", str(RAW), settings)
     except (BuildException, BuildBackendException, subprocess.CalledProcessError) as error:
         fail(f"the build backend failed: {error}")
-    if shutil.which("ccache"):
-        done = subprocess.run(["ccache", "--print-stats"], capture_output=True, text=True, check=False)
+    statistics = compiler_cache_statistics()
+    if statistics:
         print(
-            "compiler cache statistics: "
-            + " ".join("=".join(line.split()) for line in done.stdout.splitlines())
+            "compiler cache statistics: " + " ".join(f"{name}={value}" for name, value in statistics.items())
         )
 
 
@@ -170,7 +175,22 @@ def repair(job: Job) -> None:
         fail(f"auditwheel left {len(made)} wheels, expected one")
     if job["build_number"]:
         retag(made[0], "--build", str(job["build_number"]))
-    (OUT / "name").write_text(min(OUT.glob("*.whl")).name)
+    made_here = {"wheel": min(OUT.glob("*.whl")).name, "compiler_cache": compiler_cache_grew()}
+    Path("/build/made.json").write_text(json.dumps(made_here))
+
+
+def compiler_cache_statistics() -> dict[str, str]:
+    """What ccache counted in this build; empty where there is none."""
+    if not shutil.which("ccache"):
+        return {}
+    done = subprocess.run(["ccache", "--print-stats"], capture_output=True, text=True, check=False)
+    lines = (line.partition("\t") for line in done.stdout.splitlines())
+    return {name.strip(): value.strip() for name, _, value in lines}
+
+
+def compiler_cache_grew() -> bool:
+    """Whether there is something new to keep for the next build."""
+    return compiler_cache_statistics().get("cache_miss", "0") != "0"
 
 
 def holds_machine_code(wheel: Path) -> bool:
@@ -209,12 +229,13 @@ def run(command: Sequence[str]) -> None:
             print(line, end="", flush=True)
             last = line.strip() or last
     if program.returncode != 0:
-        fail(f"{Path(command[0]).name} failed with status {program.returncode}" + (f": {last}" if last else ""))
+        fail(
+            f"{Path(command[0]).name} failed with status {program.returncode}" + (f": {last}" if last else "")
+        )
 
 
 PHASES = {
-    "unpack": unpack,
-    "environment": environment,
+    "unpack": prepare,
     "compile": compile_wheel,
     "repair": repair,
     "save-cache": save_cache,

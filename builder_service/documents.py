@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from builder_service.problems import Problem, problem_of
-from wheelyard.catalogue import WheelFile
 from wheelyard.errors import from_document
+from wheelyard.index_file import IndexFile
 from wheelyard.job_place import place_of
 from wheelyard.jobs.deliveries import Delivery
 from wheelyard.jobs.queue_place import QueuePlace
@@ -272,7 +272,7 @@ def job_fields(
     }
 
 
-def wheel_document(file: WheelFile, url: str) -> WheelDocument:
+def wheel_document(file: IndexFile, url: str) -> WheelDocument:
     """A catalogue's file as a document.
 
     :param url: path of its bytes.
@@ -285,7 +285,7 @@ def wheel_document(file: WheelFile, url: str) -> WheelDocument:
         digest=str(file.digest),
         size=file.size,
         requires_python=file.requires_python,
-        metadata_digest=str(file.metadata_digest),
+        metadata_digest="" if file.metadata_digest is None else str(file.metadata_digest),
         build_key=file.build_key,
         published_at=file.published_at,
         url=url,

@@ -11,9 +11,9 @@ from builder_service.blob_response import blob_response
 from builder_service.metrics import metrics_of
 from builder_service.problems import responses
 from builder_service.services import Opened
-from wheelyard.catalogue import WheelFile
 from wheelyard.digests import Digest
 from wheelyard.errors import NotFound
+from wheelyard.index_file import IndexFile
 
 router = APIRouter(prefix="/files", tags=["index"])
 _LINK_SECONDS = 3600
@@ -47,6 +47,8 @@ def get_file(digest: Hex, filename: FileName, request: Request, services: Opened
     if file is None:
         raise NotFound(f"no channel has a file {name[:200]!r} of that digest", digest=f"sha256:{digest}")
     if name != filename:
+        if file.metadata_digest is None:
+            raise NotFound(f"{name} has no metadata beside it", do="only wheels have it (PEP 658)")
         return blob_response(
             request, services.store, file.metadata_digest, media_type="text/plain; charset=utf-8"
         )
@@ -60,7 +62,7 @@ def get_file(digest: Hex, filename: FileName, request: Request, services: Opened
     return _stream(request, services, file)
 
 
-def _stream(request: Request, services: Opened, file: WheelFile) -> Response:
+def _stream(request: Request, services: Opened, file: IndexFile) -> Response:
     disposition = {"Content-Disposition": f'attachment; filename="{file.filename}"'}
     return blob_response(
         request,

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
 
 from builder_service.services import Opened
+from wheelyard.access_token import Scope
 from wheelyard.errors import Unauthorized
 
 _bearer = HTTPBearer(auto_error=False, description="The service's token.")
 
 
 _basic = HTTPBasic(auto_error=False, description="User `__token__`, and the service's token as the password.")
+
+
+def allowed(_scope: Scope) -> Callable[..., Awaitable[None]]:
+    """The dependency of an endpoint that asks for one right."""
+    return require_token
 
 
 async def require_token(

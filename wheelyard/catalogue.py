@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import fields
 
 from packaging.utils import canonicalize_name
 from sqlalchemy import select
@@ -14,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError
+from wheelyard.index_file import IndexFile
 from wheelyard.jobs.database import Database
-from wheelyard.jobs.models import BuildLockRow, CompilerCacheRow, ToolchainRow, WheelRow
-from wheelyard.wheel_record import WheelRecord
+from wheelyard.jobs.models import BuildLockRow, CompilerCacheRow, FileRow, ToolchainRow
 
+_FIELDS = tuple(field.name for field in fields(IndexFile))
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -31,22 +31,6 @@ def check_channel(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelFile:
-    """One wheel as an index shows it; times in epoch seconds, sizes in bytes."""
-
-    channel: str
-    project: str
-    version: str
-    filename: str
-    digest: Digest
-    size: int
-    requires_python: str
-    metadata_digest: Digest
-    build_key: str
-    published_at: float
-
-
 class Catalogue:
     """Reads and writes of what was published. Safe at the same time from any number of processes."""
 
@@ -57,58 +41,53 @@ class Catalogue:
     def projects(self, channel: str) -> list[str]:
         """Canonical names of the projects that a channel has files of, sorted."""
         with self.database.reading() as session:
-            query = select(WheelRow.project).where(WheelRow.channel == channel).distinct()
+            query = select(FileRow.project).where(FileRow.channel == channel).distinct()
             return sorted(session.scalars(query))
 
-    def files(self, channel: str | None, project: str | None = None) -> list[WheelFile]:
+    def files(self, channel: str | None, project: str | None = None) -> list[IndexFile]:
         """A channel's files, or those of every channel, of one project or of all, sorted by file name."""
-        query = select(WheelRow).order_by(WheelRow.project, WheelRow.filename, WheelRow.channel)
+        query = select(FileRow).order_by(FileRow.project, FileRow.filename, FileRow.channel)
         if channel is not None:
-            query = query.where(WheelRow.channel == channel)
+            query = query.where(FileRow.channel == channel)
         if project is not None:
-            query = query.where(WheelRow.project == canonicalize_name(project))
+            query = query.where(FileRow.project == canonicalize_name(project))
         with self.database.reading() as session:
             return [_file(row) for row in session.scalars(query)]
 
-    def file(self, digest: Digest, filename: str) -> WheelFile | None:
+    def file(self, digest: Digest, filename: str) -> IndexFile | None:
         """The file of that digest and name in any channel, or None."""
-        query = select(WheelRow).where(WheelRow.digest == str(digest), WheelRow.filename == filename).limit(1)
+        query = select(FileRow).where(FileRow.digest == str(digest), FileRow.filename == filename).limit(1)
         with self.database.reading() as session:
             row = session.scalar(query)
             return None if row is None else _file(row)
 
-    def by_build_key(self, build_key: str, channel: str) -> WheelFile | None:
+    def by_build_key(self, build_key: str, channel: str) -> IndexFile | None:
         """The cache's one question: the channel's wheel of these inputs, or None for a miss."""
-        query = select(WheelRow).where(WheelRow.build_key == build_key, WheelRow.channel == channel)
+        query = select(FileRow).where(FileRow.build_key == build_key, FileRow.channel == channel)
         with self.database.reading() as session:
             row = session.scalar(query)
             return None if row is None else _file(row)
 
-    def of_build_key(self, build_key: str) -> list[WheelFile]:
+    def of_build_key(self, build_key: str) -> list[IndexFile]:
         """The wheel of these inputs in every channel that shows it, sorted by channel."""
-        query = select(WheelRow).where(WheelRow.build_key == build_key).order_by(WheelRow.channel)
+        query = select(FileRow).where(FileRow.build_key == build_key).order_by(FileRow.channel)
         with self.database.reading() as session:
             return [_file(row) for row in session.scalars(query)]
 
     def taken_names(self, session: Session, channel: str, project: str) -> dict[str, str]:
         """File names that a channel has of a project, each with its digest."""
-        query = select(WheelRow.filename, WheelRow.digest).where(
-            WheelRow.channel == channel, WheelRow.project == project
+        query = select(FileRow.filename, FileRow.digest).where(
+            FileRow.channel == channel, FileRow.project == project
         )
         return {filename: digest for filename, digest in session.execute(query)}  # noqa: C416 - typed
 
-    def add(self, session: Session, record: WheelRecord, channel: str) -> None:
-        """Show a wheel in a channel, inside the caller's transaction; the same one again is a no-op."""
-        if session.get(WheelRow, (channel, record.filename)) is not None:
-            return
-        session.add(
-            WheelRow(
-                channel=channel, project=record.inputs.project, version=record.inputs.version,
-                filename=record.filename, digest=str(record.digest), size=record.size,
-                requires_python=record.requires_python, metadata_digest=str(record.metadata_digest),
-                build_key=record.key, published_at=record.published_at,
-            )
-        )  # fmt: skip
+    def add(self, session: Session, file: IndexFile) -> None:
+        """Show a file in its channel, inside the caller's transaction; the same one again is a no-op.
+
+        `keep_file` has bound its name in the store before.
+        """
+        if session.get(FileRow, (file.channel, file.filename)) is None:
+            session.add(FileRow(**file.to_document(), yanked=file.yanked))
 
     def toolchain_image(self, name: str) -> str | None:
         """Image id (`sha256:…`) that a toolchain's name stands for, or None where it was never made."""
@@ -154,14 +133,5 @@ class Catalogue:
             session.merge(BuildLockRow(key=key, lock=str(lock), made_at=self._clock()))
 
 
-def _file(row: WheelRow) -> WheelFile:
-    fields: dict[str, Any] = {
-        name: getattr(row, name)
-        for name in (
-            "channel", "project", "version", "filename", "size", "requires_python", "build_key",
-            "published_at",
-        )
-    }  # fmt: skip
-    return WheelFile(
-        **fields, digest=Digest.parse(row.digest), metadata_digest=Digest.parse(row.metadata_digest)
-    )
+def _file(row: FileRow) -> IndexFile:
+    return IndexFile.from_document({name: getattr(row, name) for name in _FIELDS})

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from wheelyard.catalogue import WheelFile
+from wheelyard.index_file import IndexFile
 
 API_VERSION = "1.1"
 HTML = "application/vnd.pypi.simple.v1+html"
 JSON = "application/vnd.pypi.simple.v1+json"
 
 
-def file_path(file: WheelFile) -> str:
+def file_path(file: IndexFile) -> str:
     """The file's own address below the service's, which never changes: `/files/HEX/FILENAME`."""
     return f"/files/{file.digest.hex}/{file.filename}"
 
@@ -30,7 +30,7 @@ def project_list_html(projects: Sequence[str]) -> bytes:
     return _page("Simple index", [f'<a href="{escape(name)}/">{escape(name)}</a>' for name in projects])
 
 
-def project_json(project: str, files: Sequence[WheelFile]) -> bytes:
+def project_json(project: str, files: Sequence[IndexFile]) -> bytes:
     """A project's page (PEP 691, with the sizes and times of PEP 700 and the metadata of PEP 658 and 714)."""
     return _json(
         {
@@ -42,30 +42,33 @@ def project_json(project: str, files: Sequence[WheelFile]) -> bytes:
     )
 
 
-def project_html(project: str, files: Sequence[WheelFile]) -> bytes:
+def project_html(project: str, files: Sequence[IndexFile]) -> bytes:
     """A project's page (PEP 503, with the metadata of PEP 658 and 714)."""
     links = []
     for file in files:
         python = f' data-requires-python="{escape(file.requires_python)}"' if file.requires_python else ""
-        metadata = f"sha256={file.metadata_digest.hex}"
+        metadata = ""
+        if file.metadata_digest is not None:
+            value = f"sha256={file.metadata_digest.hex}"
+            metadata = f' data-core-metadata="{value}" data-dist-info-metadata="{value}"'
         links.append(
-            f'<a href="{escape(file_path(file))}#sha256={file.digest.hex}"{python}'
-            f' data-core-metadata="{metadata}" data-dist-info-metadata="{metadata}">'
+            f'<a href="{escape(file_path(file))}#sha256={file.digest.hex}"{python}{metadata}>'
             f"{escape(file.filename)}</a>"
         )
     return _page(f"Links for {project}", links)
 
 
-def _file(file: WheelFile) -> dict[str, Any]:
+def _file(file: IndexFile) -> dict[str, Any]:
     # PEP 714's new name only: older pips, Debian 12's among them, fail on a mapping under the old one.
     document: dict[str, Any] = {
         "filename": file.filename,
         "url": file_path(file),
         "hashes": {"sha256": file.digest.hex},
-        "core-metadata": {"sha256": file.metadata_digest.hex},
         "size": file.size,
         "upload-time": datetime.fromtimestamp(file.published_at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }
+    if file.metadata_digest is not None:
+        document["core-metadata"] = {"sha256": file.metadata_digest.hex}
     if file.requires_python:
         document["requires-python"] = file.requires_python
     return document

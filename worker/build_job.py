@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from wheelyard.errors import BuildFailed, WheelyardError, from_document
+from wheelyard.index_file import IndexFile, keep_file
 from wheelyard.jobs.states import Job, State
 from wheelyard.limits import Limits
 from wheelyard.recipes import get_recipe
@@ -125,9 +126,11 @@ def answer(work: Work, request: BuildRequest, spec: dict[str, Any], nodes: list[
         wheels.append(wheel)
         work.log.event("wheel", **wheel)
 
+    shown = [keep_file(services.store, IndexFile.of_record(record, request.channel)) for record in records]
+
     def publish(session: Session) -> None:
-        for record in records:
-            services.catalogue.add(session, record, request.channel)
+        for file in shown:
+            services.catalogue.add(session, file)
 
     result = {"lock": spec["lock"], "toolchain_image": spec["image"], "wheels": wheels, **work.times}
     return Done(result=result, publish=publish)

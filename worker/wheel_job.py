@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest
 from wheelyard.errors import BuildFailed, StoredOtherBytes, StoreUnavailable
+from wheelyard.index_file import FileKind, IndexFile, keep_file
 from wheelyard.jobs.states import State
 from wheelyard.limits import limits_of
 from wheelyard.recipes import get_recipe
@@ -69,19 +70,13 @@ def make_one_wheel(work: Work) -> Outcome:
             modules = test_wheel(work, ready, checked, runtime, allotment)
         with work.phase("publish", State.PUBLISHING):
             record = publish(work, ready, inputs, checked, modules)
-    channel = work.claim.job.channel
-    found = record
+    # Bound in the store first: where the channel has another file of that name, this build is not shown.
+    shown = _patiently(
+        work, lambda: keep_file(services.store, IndexFile.of_record(record, work.claim.job.channel))
+    )
 
     def show(session: Session) -> None:
-        taken = services.catalogue.taken_names(session, channel, inputs.project).get(found.filename)
-        if taken is not None and taken != str(found.digest):
-            raise StoredOtherBytes(
-                f"the channel {channel} has another {found.filename} already",
-                expected=str(found.digest),
-                found=taken,
-                do="ask for the build again; it then gets the next build number (PEP 427)",
-            )
-        services.catalogue.add(session, found, channel)
+        services.catalogue.add(session, shown)
 
     return Done(result={"wheel": record.to_document(), **work.times}, publish=show)
 
@@ -124,6 +119,8 @@ def next_build_number(services: Services, channel: str, inputs: BuildInputs, too
     accepted = accepted_tags(toolchain)
     taken = []
     for file in services.catalogue.files(channel, inputs.project):
+        if file.kind is not FileKind.WHEEL:
+            continue
         _, version, build, tags = parse_wheel_filename(file.filename)
         if version == Version(inputs.version) and file.build_key != inputs.key and tags & accepted:
             taken.append(build[0] if build else 0)

@@ -31,7 +31,7 @@ from wheelyard.errors import BuildFailed, Cancelled, Conflict, LeaseLost, StoreU
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.migrate import migrate
-from wheelyard.jobs.models import WheelRow
+from wheelyard.jobs.models import FileRow
 from wheelyard.jobs.states import Claim, Kind, State
 
 _LEASE = 30.0
@@ -263,7 +263,7 @@ class LedgerModel(RuleBasedStateMachine):
     @invariant()
     def each_ends_once_and_publishes_once(self) -> None:
         with self.database.reading() as session:
-            rows = session.execute(select(WheelRow.build_key, func.count()).group_by(WheelRow.build_key))
+            rows = session.execute(select(FileRow.build_key, func.count()).group_by(FileRow.build_key))
             published = {row[0]: row[1] for row in rows}
         done = {job.id: 1 for job in self.all.values() if job.state is State.SUCCEEDED}
         assert published == done
@@ -288,9 +288,9 @@ class LedgerModel(RuleBasedStateMachine):
         assert all(job.state.ended for job in self.ledger.get_many(self.all))
 
 
-def _wheel(claim: Claim) -> WheelRow:
+def _wheel(claim: Claim) -> FileRow:
     # One row of a name of its own for each success: a second one would be seen in the count.
-    return WheelRow(
+    return FileRow(
         channel="default", filename=f"{claim.id}-{claim.fence}.whl", project="a", version="1", digest="d",
         size=1, metadata_digest="m", build_key=claim.id, published_at=0.0,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from wheelyard.errors import BuildFailed, Cancelled, Conflict, LeaseLost, NotFou
 from wheelyard.jobs import ledger as ledger_module
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.models import WebhookRow, WheelRow
+from wheelyard.jobs.models import FileRow, WebhookRow
 from wheelyard.jobs.states import Kind, Priority, State
 
 
@@ -182,14 +182,14 @@ def test_what_a_lost_claim_would_have_published_stays_invisible(ledger, clock, d
 
     def publish(session):
         session.add(
-            WheelRow(channel="default", filename="a.whl", project="a", version="1", digest="d", size=1,
+            FileRow(channel="default", filename="a.whl", project="a", version="1", digest="d", size=1,
                      metadata_digest="m", build_key="k", published_at=0.0)
         )  # fmt: skip
 
     with pytest.raises(LeaseLost):
         ledger.succeed(old, {}, publish=publish)
     with database.reading() as session:
-        assert session.get(WheelRow, ("default", "a.whl")) is None
+        assert session.get(FileRow, ("default", "a.whl")) is None
 
 
 def test_a_publication_that_fails_leaves_the_job_as_it_was(ledger):

@@ -155,25 +155,92 @@ class WebhookRow(Base):
     found: Mapped[str] = mapped_column(Text, default="")
 
 
-class WheelRow(Base):
-    """A wheel that a channel shows. A file name in a channel never changes its bytes."""
+class FileRow(Base):
+    """A file that a channel shows: a wheel or an sdist. A file name in a channel never changes its bytes."""
 
-    __tablename__ = "wheels"
+    __tablename__ = "files"
     __table_args__ = (
-        Index("wheels_by_project", "channel", "project"),
-        Index("wheels_by_build_key", "build_key", "channel"),
-        Index("wheels_by_digest", "digest"),
+        Index("files_by_project", "channel", "project"),
+        Index("files_by_build_key", "build_key", "channel"),
+        Index("files_by_digest", "digest"),
     )
     channel: Mapped[str] = mapped_column(String(64), primary_key=True)
     filename: Mapped[str] = mapped_column(String(300), primary_key=True)
     project: Mapped[str] = mapped_column(String(200))
     version: Mapped[str] = mapped_column(String(100))
+    kind: Mapped[str] = mapped_column(String(8), default="wheel")
+    origin: Mapped[str] = mapped_column(String(10), default="built")
     digest: Mapped[str] = mapped_column(String(71))
     size: Mapped[int] = mapped_column(BigInteger)
     requires_python: Mapped[str] = mapped_column(String(200), default="")
-    metadata_digest: Mapped[str] = mapped_column(String(71))
-    build_key: Mapped[str] = mapped_column(String(64))
+    metadata_digest: Mapped[str] = mapped_column(String(71), default="")
+    build_key: Mapped[str] = mapped_column(String(64), default="")
+    uploader: Mapped[str] = mapped_column(String(200), default="")
+    provenance: Mapped[str] = mapped_column(String(71), default="")
+    yanked: Mapped[str | None] = mapped_column(Text, default=None)
     published_at: Mapped[float] = mapped_column(Float)
+    used_at: Mapped[float] = mapped_column(Float, default=0.0)
+
+
+class ChannelRow(Base):
+    """A named index: on what it builds, and what it takes from upstream."""
+
+    __tablename__ = "channels"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    base: Mapped[str] = mapped_column(String(64), default="")
+    upstream: Mapped[str] = mapped_column(String(10), default="off")
+    upstream_kinds: Mapped[str] = mapped_column(String(10), default="both")
+    upstream_projects: Mapped[list[str]] = mapped_column(JSON, default=list)
+    min_age: Mapped[int] = mapped_column(BigInteger, default=0)
+    made_at: Mapped[float] = mapped_column(Float)
+
+
+class ProjectRow(Base):
+    """What the team says of a project, in every channel: that it owns the name, and its status (PEP 792)."""
+
+    __tablename__ = "projects"
+    project: Mapped[str] = mapped_column(String(200), primary_key=True)
+    owned: Mapped[bool] = mapped_column(default=False)
+    status: Mapped[str] = mapped_column(String(16), default="active")
+    reason: Mapped[str] = mapped_column(Text, default="")
+
+
+class UpstreamPageRow(Base):
+    """The last page that the upstream index gave of a project; empty `page` says that it had none."""
+
+    __tablename__ = "upstream_pages"
+    project: Mapped[str] = mapped_column(String(200), primary_key=True)
+    page: Mapped[str] = mapped_column(String(71), default="")
+    etag: Mapped[str] = mapped_column(Text, default="")
+    asked_at: Mapped[float] = mapped_column(Float)
+
+
+class UpstreamFileRow(Base):
+    """A file of the upstream index that is kept in the store, because somebody asked for it."""
+
+    __tablename__ = "upstream_files"
+    digest: Mapped[str] = mapped_column(String(71), primary_key=True)
+    project: Mapped[str] = mapped_column(String(200), index=True)
+    filename: Mapped[str] = mapped_column(String(300))
+    size: Mapped[int] = mapped_column(BigInteger)
+    fetched_at: Mapped[float] = mapped_column(Float)
+    used_at: Mapped[float] = mapped_column(Float, default=0.0)
+
+
+class TokenRow(Base):
+    """An access token, by the SHA-256 of its secret. Times are epoch seconds; 0 means never."""
+
+    __tablename__ = "tokens"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    secret: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    channels: Mapped[list[str]] = mapped_column(JSON)
+    subject: Mapped[str] = mapped_column(Text, default="")
+    made_at: Mapped[float] = mapped_column(Float)
+    expires_at: Mapped[float] = mapped_column(Float, default=0.0)
+    used_at: Mapped[float] = mapped_column(Float, default=0.0)
+    revoked_at: Mapped[float] = mapped_column(Float, default=0.0)
 
 
 class ToolchainRow(Base):

@@ -23,6 +23,7 @@ from builder_service.app import create_app
 from builder_service.services import Services, open_services
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest, canonical_json
+from wheelyard.index_file import IndexFile, keep_file
 from wheelyard.jobs.migrate import migrate
 from wheelyard.settings import Settings
 from wheelyard.wheel_record import WheelRecord
@@ -168,8 +169,9 @@ def publish() -> Callable[..., WheelRecord]:
             published_at=1_764_000_000.0,
         )
         services.store.put_document(record.document_name, canonical_json(record.to_document()))
+        file = keep_file(services.store, IndexFile.of_record(record, channel))
         with services.catalogue.database.transaction() as session:
-            services.catalogue.add(session, record, channel)
+            services.catalogue.add(session, file)
         return record
 
     return publish_wheel

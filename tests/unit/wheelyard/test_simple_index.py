@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from wheelyard.catalogue import WheelFile
 from wheelyard.digests import Digest
+from wheelyard.index_file import IndexFile
 from wheelyard.simple_index import (
     file_path,
     project_html,
@@ -31,7 +31,7 @@ def wheel(**fields):
         "build_key": "0" * 64,
         "published_at": 1_764_000_000.25,
     }
-    return WheelFile(**(known | fields))
+    return IndexFile(**(known | fields))
 
 
 def test_the_json_page_says_all_that_installers_ask_for():

@@ -15,12 +15,12 @@ from wheelyard.limits import Limits
 from wheelyard.recipes import get_recipe
 from wheelyard.requests import BuildRequest, Caller
 from wheelyard.toolchains import get_toolchain
+from wheelyard.upstream.index import Upstream
+from wheelyard.upstream.pip_index import configured_index
 from worker.context import Services, Work
 from worker.outcome import Done, Outcome, Parked
-from worker.pip_index import configured_index
 from worker.planner import Node, Planner, keep_lock, needed_record
 from worker.toolchain_job import ReadyToolchain, ready_toolchain, submit_toolchain
-from worker.upstream import Upstream
 
 
 def make_build(work: Work) -> Outcome:

@@ -12,13 +12,13 @@ from wheelyard.errors import InfrastructureError, InputError
 from wheelyard.jobs.states import Kind
 from wheelyard.locks import IndexFile, Lock, Pin
 from wheelyard.recipes import Recipe, get_recipe
+from wheelyard.upstream.fetch import fetch_file
+from wheelyard.upstream.index import Upstream
 from wheelyard.wheel_record import WheelRecord, record_name
 from worker.context import Services, Work
-from worker.fetch import fetch_file
 from worker.lock_order import levels, needs_of, path_seconds
 from worker.resolve import Resolver
 from worker.toolchain_job import ReadyToolchain
-from worker.upstream import Upstream
 
 _FEW_SECONDS = 5.0
 _SDIST_BYTES_PER_SECOND = 65_000

@@ -28,9 +28,9 @@ from wheelyard.errors import (
     WheelyardError,
 )
 from wheelyard.store.contract import Store
-from worker.fetch import fetch_listed
-from worker.listing import ListedFile, Listing
-from worker.upstream import Upstream
+from wheelyard.upstream.fetch import fetch_listed
+from wheelyard.upstream.index import Upstream
+from wheelyard.upstream.listing import ListedFile, Listing
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")

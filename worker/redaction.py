@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from wheelyard.errors import WheelyardError
 from wheelyard.settings import Settings
-from worker.pip_index import configured_index
+from wheelyard.upstream.pip_index import configured_index
 
 _HIDDEN = "***"
 # A shorter value would be found in the middle of words.

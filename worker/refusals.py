@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from wheelyard.errors import BuildFailed, InputError, NotFound, WheelyardError
 from wheelyard.toolchains import Toolchain
-from worker.listing import ListedFile, Listing
+from wheelyard.upstream.listing import ListedFile, Listing
 
 Wanted = Literal["sdist", "wheel"]
 SHOWN_VERSIONS = 5

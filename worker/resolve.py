@@ -20,6 +20,7 @@ from wheelyard.settings import Settings
 from wheelyard.store.contract import Store
 from wheelyard.store.landing import disk_errors
 from wheelyard.toolchains import Toolchain
+from wheelyard.upstream.index import Upstream
 from worker.engine.contract import Container, ContainerSpec, Engine
 from worker.pull_through import PullThrough, Served
 from worker.refusals import Wanted, explain, read_refusal
@@ -32,7 +33,6 @@ from worker.resolving_room import (
     Room,
     open_handover,
 )
-from worker.upstream import Upstream
 
 MAX_LOCK_BYTES = 16 << 20
 MAX_ANSWER_BYTES = 1 << 20

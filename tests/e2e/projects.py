@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.index_site import IndexSite
-from worker.pip_index import configured_index
+from wheelyard.upstream.pip_index import configured_index
 
 PYPROJECT = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
 SETUP = """\

@@ -27,11 +27,11 @@ from wheelyard.locks import Lock
 from wheelyard.settings import Settings
 from wheelyard.store.folder import FolderStore
 from wheelyard.toolchains import get_toolchain
+from wheelyard.upstream.fetch import fetch_file
+from wheelyard.upstream.index import Upstream
+from wheelyard.upstream.pip_index import PipIndex, configured_index
 from worker.engine.contract import Container, Engine
-from worker.fetch import fetch_file
-from worker.pip_index import PipIndex, configured_index
 from worker.resolve import Resolver
-from worker.upstream import Upstream
 
 JOB = "resolve-test"
 SETUP = "from setuptools import setup\nsetup(name={name!r}, version={version!r}{more})\n"

@@ -17,10 +17,10 @@ from tests.index_site import serve_index
 from wheelyard.digests import Digest
 from wheelyard.errors import ForeignOutputRefused, IndexUnavailable
 from wheelyard.store.folder import FolderStore
-from worker.pip_index import PipIndex
+from wheelyard.upstream.index import Upstream
+from wheelyard.upstream.pip_index import PipIndex
 from worker.pull_through import Allowance, PullThrough, Served
 from worker.socket_server import SOCKET_NAME, serve_on_socket
-from worker.upstream import Upstream
 
 DOOR = Path(__file__).parents[2] / "worker" / "inside" / "socket_door.py"
 

@@ -6,7 +6,7 @@ from packaging.requirements import Requirement
 from wheelyard.digests import Digest
 from wheelyard.errors import BuildFailed, InputError, NotFound
 from wheelyard.toolchains import Python, Toolchain
-from worker.listing import ListedFile, Listing, read_filename
+from wheelyard.upstream.listing import ListedFile, Listing, read_filename
 from worker.refusals import explain, read_refusal
 
 ONE = Digest("1" * 64)

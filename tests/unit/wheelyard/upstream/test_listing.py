@@ -4,7 +4,7 @@ import pytest
 from packaging.version import Version
 
 from wheelyard.digests import Digest
-from worker.listing import ListedFile, Listing, read_filename
+from wheelyard.upstream.listing import ListedFile, Listing, read_filename
 
 ONE = Digest("1" * 64)
 

@@ -7,8 +7,8 @@ import stamina
 
 from tests.index_site import serve_index
 from wheelyard.errors import ForeignOutputRefused, IndexUnavailable, NotFound
-from worker.pip_index import PipIndex
-from worker.upstream import Upstream
+from wheelyard.upstream.index import Upstream
+from wheelyard.upstream.pip_index import PipIndex
 
 MIB = 1 << 20
 

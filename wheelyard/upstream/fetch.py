@@ -10,8 +10,8 @@ from wheelyard.locks import IndexFile
 from wheelyard.store.contract import Store
 from wheelyard.store.landing import disk_errors
 from wheelyard.tracing import below
-from worker.listing import ListedFile
-from worker.upstream import Upstream, check_digest
+from wheelyard.upstream.index import Upstream, check_digest
+from wheelyard.upstream.listing import ListedFile
 
 MAX_FILE_BYTES = 4 << 30
 

@@ -4,8 +4,8 @@ import pytest
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
 from wheelyard.errors import InputError
-from worker import pip_index
-from worker.pip_index import configured_index, hide_credentials, parse_pip_configuration
+from wheelyard.upstream import pip_index
+from wheelyard.upstream.pip_index import configured_index, hide_credentials, parse_pip_configuration
 
 PRINTED = """\
 :env:.cert='/etc/ssl/one.pem'

@@ -15,8 +15,8 @@ from pypi_simple.errors import UnsupportedContentTypeError, UnsupportedRepoVersi
 
 from wheelyard.digests import CHUNK, Digest, DigestingWriter
 from wheelyard.errors import ForeignOutputRefused, IndexUnavailable, NotFound
-from worker.listing import ListedFile, Listing, read_filename
-from worker.pip_index import PipIndex
+from wheelyard.upstream.listing import ListedFile, Listing, read_filename
+from wheelyard.upstream.pip_index import PipIndex
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0

@@ -11,9 +11,9 @@ from wheelyard.digests import Digest
 from wheelyard.errors import DiskFull, ForeignOutputRefused, IndexUnavailable, NotFound
 from wheelyard.locks import IndexFile
 from wheelyard.store.folder import FolderStore
-from worker.fetch import fetch_file
-from worker.pip_index import PipIndex
-from worker.upstream import Upstream
+from wheelyard.upstream.fetch import fetch_file
+from wheelyard.upstream.index import Upstream
+from wheelyard.upstream.pip_index import PipIndex
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The upstream index: read, kept in the store, and served under our own addresses."""

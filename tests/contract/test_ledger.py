@@ -334,6 +334,16 @@ def test_a_parent_whose_children_ended_before_it_parked_is_rung(ledger):
     assert parent.id in dict(ledger.silent(10))
 
 
+def test_a_parent_that_goes_on_waits_no_more(ledger):
+    child = submit(ledger, "child")
+    parent = parked(ledger, child)
+    assert ledger.get(parent.id).phase == "waiting"
+    ledger.succeed(ledger.claim(child.id, "w", 30), {})
+    claim = ledger.claim(parent.id, "w", 30)
+    ledger.fail(claim, BuildFailed("child failed"))
+    assert ledger.get(parent.id).phase == ""
+
+
 def test_the_parents_of_a_job_are_found_through_all_levels(ledger):
     wheel = submit(ledger, "wheel")
     build = parked(ledger, wheel, name="build")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import json
@@ -49,16 +50,24 @@ def made_toolchain(engine: Engine) -> Made:
     """The toolchain out of the cache, or made now."""
     folder = CACHE / _code_digest()
     settings = Settings(data_dir=folder)
-    if not (folder / "whole").is_file():
-        shutil.rmtree(CACHE, ignore_errors=True)
-        folder.mkdir(parents=True)
-        build_toolchain(get_toolchain(NAME), settings, FolderStore(folder / "store"), engine, print)
-        (folder / "whole").touch()
+    CACHE.parent.mkdir(parents=True, exist_ok=True)
+    with CACHE.with_suffix(".lock").open("w") as lock:
+        # Tests run in several processes, and it is made once.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _make(folder, settings, engine)
     store = FolderStore(folder / "store")
     (name,) = store.list_documents(f"{PLACE}{NAME}/")
     record = ToolchainRecord.from_document(json.loads(store.get_document(name) or b""))
     ensure_loaded(record, store, engine)
     return Made(record=record, store=store, settings=settings, engine=engine)
+
+
+def _make(folder: Path, settings: Settings, engine: Engine) -> None:
+    if not (folder / "whole").is_file():
+        shutil.rmtree(CACHE, ignore_errors=True)
+        folder.mkdir(parents=True)
+        build_toolchain(get_toolchain(NAME), settings, FolderStore(folder / "store"), engine, print)
+        (folder / "whole").touch()
 
 
 def remove_images(engine: CommandEngine, *images: str) -> None:

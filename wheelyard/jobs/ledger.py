@@ -238,6 +238,8 @@ class Ledger(JobReader):
                     owner=owner,
                     fence=JobRow.fence + 1,
                     lease_until=now + lease_seconds,
+                    # What it waited for is over; a failure of what comes now is none of "waiting".
+                    phase="",
                     started_at=func.coalesce(func.nullif(JobRow.started_at, 0.0), now),
                 )
                 .returning(JobRow.fence)

@@ -183,7 +183,10 @@ class FileRow(Base):
 
 
 class ChannelRow(Base):
-    """A named index: on what it builds, and what it takes from upstream."""
+    """A named index: on what it builds, and what it takes from upstream.
+
+    `version` counts what changes its pages; triggers on `files` and `projects` raise it (migration 0003).
+    """
 
     __tablename__ = "channels"
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -193,14 +196,18 @@ class ChannelRow(Base):
     upstream_projects: Mapped[list[str]] = mapped_column(JSON, default=list)
     min_age: Mapped[int] = mapped_column(BigInteger, default=0)
     made_at: Mapped[float] = mapped_column(Float)
+    version: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class ProjectRow(Base):
-    """What the team says of a project, in every channel: that it owns the name, and its status (PEP 792)."""
+    """What the team says of a project, in every channel: that it owns the name, and its status (PEP 792).
+
+    `owned` is null where nobody said; `wheelyard.projects.Projects` then looks for uploads.
+    """
 
     __tablename__ = "projects"
     project: Mapped[str] = mapped_column(String(200), primary_key=True)
-    owned: Mapped[bool] = mapped_column(default=False)
+    owned: Mapped[bool | None] = mapped_column(default=None)
     status: Mapped[str] = mapped_column(String(16), default="active")
     reason: Mapped[str] = mapped_column(Text, default="")
 
@@ -216,13 +223,17 @@ class UpstreamPageRow(Base):
 
 
 class UpstreamFileRow(Base):
-    """A file of the upstream index that is kept in the store, because somebody asked for it."""
+    """A file of the upstream index that is kept in the store, because somebody asked for it.
+
+    The metadata of a wheel has a row of its own, whose file name ends in `.metadata`.
+    """
 
     __tablename__ = "upstream_files"
     digest: Mapped[str] = mapped_column(String(71), primary_key=True)
     project: Mapped[str] = mapped_column(String(200), index=True)
     filename: Mapped[str] = mapped_column(String(300))
     size: Mapped[int] = mapped_column(BigInteger)
+    metadata_digest: Mapped[str] = mapped_column(String(71), default="")
     fetched_at: Mapped[float] = mapped_column(Float)
     used_at: Mapped[float] = mapped_column(Float, default=0.0)
 
@@ -237,6 +248,7 @@ class TokenRow(Base):
     scopes: Mapped[list[str]] = mapped_column(JSON)
     channels: Mapped[list[str]] = mapped_column(JSON)
     subject: Mapped[str] = mapped_column(Text, default="")
+    exchanged: Mapped[str | None] = mapped_column(String(64), unique=True, default=None)
     made_at: Mapped[float] = mapped_column(Float)
     expires_at: Mapped[float] = mapped_column(Float, default=0.0)
     used_at: Mapped[float] = mapped_column(Float, default=0.0)

@@ -28,6 +28,7 @@ def upgrade() -> None:
     op.create_index("files_by_digest", "files", ["digest"])
     _tables()
     _note_channels()
+    _count_changes()
 
 
 def _tables() -> None:
@@ -40,11 +41,12 @@ def _tables() -> None:
         sa.Column("upstream_projects", sa.JSON(), nullable=False),
         sa.Column("min_age", sa.BigInteger(), nullable=False),
         sa.Column("made_at", sa.Float(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False, server_default="0"),
     )
     op.create_table(
         "projects",
         sa.Column("project", sa.String(200), primary_key=True),
-        sa.Column("owned", sa.Boolean(), nullable=False),
+        sa.Column("owned", sa.Boolean(), nullable=True),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
     )
@@ -61,6 +63,7 @@ def _tables() -> None:
         sa.Column("project", sa.String(200), nullable=False),
         sa.Column("filename", sa.String(300), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("metadata_digest", sa.String(71), nullable=False),
         sa.Column("fetched_at", sa.Float(), nullable=False),
         sa.Column("used_at", sa.Float(), nullable=False),
     )
@@ -73,6 +76,7 @@ def _tables() -> None:
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("channels", sa.JSON(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("exchanged", sa.String(64), nullable=True, unique=True),
         sa.Column("made_at", sa.Float(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=False),
         sa.Column("used_at", sa.Float(), nullable=False),
@@ -93,3 +97,58 @@ def _note_channels() -> None:
         ),
         rows,
     )
+
+
+# What a page shows of a file; that a file was used is no change of a page.
+_SHOWN = (
+    "channel, filename, project, version, kind, digest, size, requires_python, metadata_digest, provenance, "
+    "yanked, published_at"
+)
+
+
+def _count_changes() -> None:
+    """Let the database count what changes a channel's pages, so that no writer can forget to.
+
+    A later migration that makes `files` or `projects` anew on SQLite (`batch_alter_table`) drops their
+    triggers, and has to make them again.
+    """
+    if op.get_bind().dialect.name == "sqlite":
+        _count_on_sqlite()
+    else:
+        _count_on_postgres()
+
+
+def _count_on_sqlite() -> None:
+    one = "UPDATE channels SET version = version + 1 WHERE name ="
+    every = "UPDATE channels SET version = version + 1"
+    for name, when, action in (
+        ("files_added", "INSERT ON files", f"{one} NEW.channel"),
+        ("files_removed", "DELETE ON files", f"{one} OLD.channel"),
+        ("files_changed", f"UPDATE OF {_SHOWN} ON files", f"{one} NEW.channel"),
+        ("projects_added", "INSERT ON projects", every),
+        ("projects_removed", "DELETE ON projects", every),
+        ("projects_changed", "UPDATE ON projects", every),
+    ):
+        op.execute(f"CREATE TRIGGER {name} AFTER {when} FOR EACH ROW BEGIN {action}; END")
+
+
+def _count_on_postgres() -> None:
+    update = "UPDATE channels SET version = version + 1"
+    for name, action in (
+        ("count_shown_files", f"{update} WHERE name IN (SELECT channel FROM touched)"),  # noqa: S608 - fixed
+        ("count_changed_file", f"{update} WHERE name = NEW.channel"),
+        ("count_projects", update),
+    ):
+        op.execute(
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN {action}; RETURN NULL; END $$"
+        )
+    # Once for a statement and not for a row: many files come in one when a database is made again.
+    whole = "TABLE AS touched FOR EACH STATEMENT"
+    for name, when, function in (
+        ("files_added", f"INSERT ON files REFERENCING NEW {whole}", "count_shown_files"),
+        ("files_removed", f"DELETE ON files REFERENCING OLD {whole}", "count_shown_files"),
+        ("files_changed", f"UPDATE OF {_SHOWN} ON files FOR EACH ROW", "count_changed_file"),
+        ("projects_changed", "INSERT OR UPDATE OR DELETE ON projects FOR EACH STATEMENT", "count_projects"),
+    ):
+        op.execute(f"CREATE TRIGGER {name} AFTER {when} EXECUTE FUNCTION {function}()")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from builder_service import (
     blobs,
@@ -27,7 +27,9 @@ from builder_service.jobs import job_routes
 from builder_service.part_checks import checks_of
 from builder_service.request_log import RequestLog
 from builder_service.services import Services, open_services
+from builder_service.tokens import allowed
 from wheelyard import __version__
+from wheelyard.access_token import Scope
 from wheelyard.jobs.states import Kind
 from wheelyard.settings import Settings
 
@@ -47,7 +49,8 @@ _TAGS = [
 ]
 _DESCRIPTION = (
     "Wheels from source in toolchain containers, a cache that a team installs from, and slim runtime images. "
-    "Errors are RFC 9457 problems. Reads are open; POST, PUT and DELETE ask for the token where one is set."
+    "Errors are RFC 9457 problems. Reads are open unless the service is told otherwise; POST, PUT and DELETE "
+    "ask for an access token with the scope that they need."
 )
 
 
@@ -83,11 +86,16 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
     problems.install(app)
     app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES, apart=("/v1/blobs/",))
     app.add_middleware(RequestLog, metrics=app.state.metrics, tracer=opened.tracer)
-    app.include_router(submissions.router)
-    app.include_router(job_routes("/v1/builds", "builds", Kind.BUILD))
-    app.include_router(job_routes("/v1/images", "images", Kind.IMAGE))
-    app.include_router(job_routes("/v1/jobs", "jobs", None))
-    for room in (blobs, toolchains, wheels, workers, simple_pages, files, health, metrics, home):
+    for router in (
+        submissions.router,
+        job_routes("/v1/builds", "builds", Kind.BUILD),
+        job_routes("/v1/images", "images", Kind.IMAGE),
+        job_routes("/v1/jobs", "jobs", None),
+        *(room.router for room in (blobs, toolchains, wheels, workers, simple_pages, files)),
+    ):
+        # What writes asks for a right of its own besides, at its own address.
+        app.include_router(router, dependencies=[Depends(allowed(Scope.READ))])
+    for room in (health, metrics, home):
         app.include_router(room.router)
     _describe_problems(app)
     return app

@@ -17,7 +17,8 @@ from builder_service.body_limit import TooLarge
 from builder_service.documents import BlobDocument
 from builder_service.problems import responses
 from builder_service.services import Opened
-from builder_service.tokens import require_token
+from builder_service.tokens import allowed
+from wheelyard.access_token import Scope
 from wheelyard.digests import Digest
 from wheelyard.errors import DiskFull, InputError
 from wheelyard.store.layout import refuse_other_digest
@@ -40,9 +41,9 @@ BlobName = Annotated[
     status_code=201,
     operation_id="put_blob",
     summary="Upload bytes, for instance an application's tar",
-    dependencies=[Depends(require_token)],
+    dependencies=[Depends(allowed(Scope.BUILD))],
     openapi_extra={"requestBody": {"required": True, **_BYTES}},
-    responses=responses(401, 413, 422),
+    responses=responses(401, 403, 413, 422),
 )
 async def put_blob(digest: BlobName, request: Request, services: Opened) -> BlobDocument:
     """They are kept only where they hash to the digest. The same bytes again are a no-op."""

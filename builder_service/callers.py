@@ -11,6 +11,7 @@ from builder_service.bodies import AskBody
 from builder_service.services import Services
 from wheelyard.digests import key_of
 from wheelyard.errors import InputError
+from wheelyard.identity import Identity
 from wheelyard.jobs.idempotency import KeyedRequest
 from wheelyard.jobs.states import Priority, new_id
 from wheelyard.requests import Caller
@@ -34,7 +35,9 @@ IdempotencyKey = Annotated[
 ]
 
 
-def caller_of(body: AskBody, services: Services, request: Request, keyed: KeyedRequest | None) -> Caller:
+def caller_of(
+    body: AskBody, services: Services, request: Request, identity: Identity, keyed: KeyedRequest | None
+) -> Caller:
     """Who asks, and what for him is not part of the work.
 
     :param keyed: where the request has a key: then it is one waiter, however often it is sent.
@@ -43,7 +46,7 @@ def caller_of(body: AskBody, services: Services, request: Request, keyed: KeyedR
     if body.webhook:
         _check_webhook(body.webhook, services)
     return Caller(
-        client=client_of(body, request),
+        client=client_of(body, request, identity),
         priority=_PRIORITIES[body.priority],
         waiter=new_id() if keyed is None else keyed.waiter,
         webhook=body.webhook,
@@ -51,14 +54,18 @@ def caller_of(body: AskBody, services: Services, request: Request, keyed: KeyedR
     )
 
 
-def client_of(body: AskBody, request: Request) -> str:
-    """The name that fairness counts: the one that the client gives itself, or else its address."""
+def client_of(body: AskBody, request: Request, identity: Identity) -> str:
+    """The name that fairness counts: the client's own word, else its token's name, else its address.
+
+    The service's own token is no name: those who share it are told apart by their addresses.
+    """
     named = " ".join("".join(one if one.isprintable() else " " for one in body.client).split())
-    return (named or (request.client.host if request.client else ""))[:_LONGEST_CLIENT]
+    address = request.client.host if request.client else ""
+    return (named or (identity.name if identity.token else address))[:_LONGEST_CLIENT]
 
 
 def keyed_request(
-    name: str | None, body: AskBody, services: Services, request: Request
+    name: str | None, body: AskBody, services: Services, request: Request, identity: Identity
 ) -> KeyedRequest | None:
     """The request as its sender named it; None where he did not.
 
@@ -79,10 +86,10 @@ def keyed_request(
                 found=name,
             )
         key = re.sub(r"\\(.)", r"\1", quoted[1])
-    token = key_of({"token": services.settings.token.get_secret_value()})
+    token = identity.token or key_of({"token": services.settings.token.get_secret_value()})
     return KeyedRequest.of(
         key,
-        scope=(token, client_of(body, request)),
+        scope=(token, client_of(body, request, identity)),
         address=f"{request.method} {request.url.path}",
         body=body.model_dump(mode="json"),
     )

@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from builder_service.health import NotReady, readyz
 from builder_service.problems import page_about
 from builder_service.services import Opened
+from builder_service.tokens import CurrentIdentity, allowed
 from wheelyard import __version__
+from wheelyard.access_token import Scope
 from wheelyard.errors import InfrastructureError, NotFound
 from wheelyard.jobs.states import Job
 
@@ -39,8 +41,8 @@ def how_long_ago(now: float) -> Callable[[float], str]:
     return words
 
 
-@router.get("/")
-def home(services: Opened) -> HTMLResponse:
+@router.get("/", dependencies=[Depends(allowed(Scope.READ))])
+def home(services: Opened, identity: CurrentIdentity) -> HTMLResponse:
     """A page without any script or foreign resource; it says so where a part is out."""
     parts: dict[str, str] = {}
     try:
@@ -50,8 +52,9 @@ def home(services: Opened) -> HTMLResponse:
     jobs: list[Job] = []
     projects: list[str] = []
     try:
-        jobs = services.ledger.latest(12)
-        projects = services.catalogue.projects("default")
+        jobs = services.ledger.latest(12, channels=identity.channels)
+        if identity.may_use("default"):
+            projects = services.catalogue.projects("default")
     except InfrastructureError:
         # The parts above say so already.
         pass

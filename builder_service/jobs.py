@@ -18,7 +18,8 @@ from builder_service.live import entry_id, final_event, follow_job
 from builder_service.logs import log_from, log_from_error, log_of
 from builder_service.problems import responses
 from builder_service.services import Opened, Services
-from builder_service.tokens import require_token
+from builder_service.tokens import CurrentIdentity, allowed
+from wheelyard.access_token import Scope
 from wheelyard.errors import Conflict, NotFound, QueueUnavailable
 from wheelyard.jobs.states import Job, Kind, State
 
@@ -62,9 +63,11 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
 
     @router.get("", operation_id=f"list_{tag}", summary=f"The latest {tag}", responses=responses(422))
     def latest(
-        services: Opened, limit: Annotated[int, Query(ge=1, le=500, description="Number of jobs.")] = 50
+        services: Opened,
+        identity: CurrentIdentity,
+        limit: Annotated[int, Query(ge=1, le=500, description="Number of jobs.")] = 50,
     ) -> JobList:
-        jobs = services.ledger.latest(limit, kind)
+        jobs = services.ledger.latest(limit, kind, identity.channels)
         places = services.places.of_all(jobs)
         return JobList(jobs=[JobDocument(**job_fields(job, places=places)) for job in jobs])
 
@@ -135,8 +138,8 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
         "/{job_id}",
         operation_id=f"cancel_{noun}",
         summary=f"Leave one {noun}; it is cancelled where nobody else waits for it",
-        dependencies=[Depends(require_token)],
-        responses=responses(401, 404, 409, 422),
+        dependencies=[Depends(allowed(Scope.BUILD))],
+        responses=responses(401, 403, 404, 409, 422),
     )
     def cancel(services: Opened, job: Annotated[Job, Depends(wanted)], waiter: Waiter = None) -> JobDocument:
         """With a waiter it is that request that leaves, and to leave twice is the same as once."""
@@ -148,13 +151,15 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
     return router
 
 
-def _finder(kind: Kind | None) -> Callable[[JobId, Opened], Job]:
-    def wanted(job_id: JobId, services: Opened) -> Job:
+def _finder(kind: Kind | None) -> Callable[[JobId, Opened, CurrentIdentity], Job]:
+    def wanted(job_id: JobId, services: Opened, identity: CurrentIdentity) -> Job:
         if not _ID.fullmatch(job_id):
             raise NotFound(
                 f"{job_id!r} is not a job's id", expected="32 hexadecimal digits", do="see `wheelyard jobs`"
             )
         job = services.ledger.get(job_id)
+        if job.kind is not Kind.TOOLCHAIN:
+            identity.check_channel(job.channel)
         if kind is not None and job.kind is not kind:
             raise NotFound(f"job {job_id} is not a {kind} but a {job.kind}", do=f"see /v1/jobs/{job_id}")
         return job

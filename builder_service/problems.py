@@ -13,10 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
-from wheelyard.errors import WheelyardError
+from wheelyard.errors import Forbidden, Unauthorized, WheelyardError
 
 MEDIA_TYPE = "application/problem+json"
-_CHALLENGE = 'Bearer realm="wheelyard", Basic realm="wheelyard", charset="UTF-8"'
+_REALM = 'realm="wheelyard"'
 _EXAMPLE: dict[str, JsonValue] = {
     "type": "/problems/not-found",
     "title": "Not found",
@@ -113,11 +113,13 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(WheelyardError)
     async def _ours(request: Request, error: WheelyardError) -> JSONResponse:
         headers = {
-            401: {"WWW-Authenticate": _CHALLENGE},
             416: {"Content-Range": f"bytes */{error.facts.get('size', '*')}"},
             503: {"Retry-After": "5"},
         }.get(error.status)
-        return problem_response(problem_of(error, request.url.path), headers)
+        answer = problem_response(problem_of(error, request.url.path), headers)
+        for challenge in _challenges(error):
+            answer.headers.append("WWW-Authenticate", challenge)
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -142,6 +144,20 @@ def install(app: FastAPI) -> None:
         if error.status_code == 405:
             headers["Allow"] = ", ".join(_methods(app, request.scope))
         return problem_response(problem, headers)
+
+
+def _challenges(error: WheelyardError) -> list[str]:
+    """What a sender can authenticate by, each in a header of its own: browsers read only the first of one."""
+    if isinstance(error, Forbidden):
+        scope = error.facts.get("scope")
+        return [f'Bearer {_REALM}, error="insufficient_scope"' + (f', scope="{scope}"' if scope else "")]
+    if not isinstance(error, Unauthorized):
+        return []
+    refused = error.facts.get("reason", "missing") != "missing"
+    return [
+        f'Basic {_REALM}, charset="UTF-8"',
+        f"Bearer {_REALM}" + (', error="invalid_token"' if refused else ""),
+    ]
 
 
 def _methods(app: FastAPI, scope: Scope) -> list[str]:

@@ -20,6 +20,7 @@ from wheelyard.requests import Requests
 from wheelyard.settings import Settings
 from wheelyard.store.contract import Store
 from wheelyard.store.open import open_store
+from wheelyard.tokens import Tokens
 from wheelyard.tracing import NO_TRACER, Tracer, open_tracer
 
 
@@ -29,6 +30,7 @@ class Services:
 
     :param keys: what requests with an `Idempotency-Key` were answered with.
     :param deliveries: the webhooks.
+    :param tokens: the access tokens.
     :param places: where jobs stand in their queues.
     :param events: the live events, for a thread.
     :param listener: the same, for the event loop.
@@ -40,6 +42,7 @@ class Services:
     requests: Requests
     keys: IdempotencyKeys
     deliveries: Deliveries
+    tokens: Tokens
     places: QueuePlaces
     store: Store
     events: EventStream
@@ -71,6 +74,7 @@ def open_services(settings: Settings) -> Services:
         requests=Requests(ledger, catalogue, doorbell, settings.resolve_max_age),
         keys=IdempotencyKeys(database),
         deliveries=Deliveries(database),
+        tokens=Tokens(database),
         places=QueuePlaces(ledger),
         store=open_store(settings),
         events=RedisEventStream(settings.redis_url),

@@ -14,8 +14,10 @@ from builder_service.documents import SubmissionDocument, job_fields
 from builder_service.metrics import metrics_of
 from builder_service.problems import responses
 from builder_service.services import Opened, Services
-from builder_service.tokens import require_token
+from builder_service.tokens import CurrentIdentity, allowed
+from wheelyard.access_token import Scope
 from wheelyard.digests import key_of
+from wheelyard.identity import Identity
 from wheelyard.job_place import place_of
 from wheelyard.jobs.idempotency import AnsweredBefore, KeptAnswer, KeyedRequest
 from wheelyard.jobs.states import Job
@@ -26,7 +28,8 @@ from wheelyard.tracing import current_span
 _COUNTED = 200
 """Jobs ahead that an answer counts at the most; a longer queue must not make it slower."""
 
-router = APIRouter(dependencies=[Depends(require_token)])
+router = APIRouter()
+_BUILDER = [Depends(allowed(Scope.BUILD))]
 
 _HEADERS = {"Location": {"description": "Address of the job.", "schema": {"type": "string"}}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -47,17 +50,24 @@ _Ask = Callable[[Caller], Submission]
     operation_id="submit_build",
     summary="Ask for wheels",
     tags=["builds"],
-    responses={**_ANSWERS, **responses(400, 401, 404, 409, 413, 422)},
+    dependencies=_BUILDER,
+    responses={**_ANSWERS, **responses(400, 401, 403, 404, 409, 413, 422)},
 )
 def submit_build(
-    body: BuildBody, services: Opened, request: Request, response: Response, key: IdempotencyKey = None
+    body: BuildBody,
+    services: Opened,
+    identity: CurrentIdentity,
+    request: Request,
+    response: Response,
+    key: IdempotencyKey = None,
 ) -> SubmissionDocument:
     """The same request again joins the same build; one that was answered lately is answered at once."""
+    identity.check_channel(body.channel)
 
     def ask(caller: Caller) -> Submission:
         return services.requests.build(body.request(services), now=time.time(), caller=caller)
 
-    return _Answering(services, request, response).answer(body, key, ask)
+    return _Answering(services, identity, request, response).answer(body, key, ask)
 
 
 @router.post(
@@ -66,17 +76,24 @@ def submit_build(
     operation_id="submit_image",
     summary="Ask for a runtime image",
     tags=["images"],
-    responses={**_ANSWERS, **responses(400, 401, 404, 409, 413, 422)},
+    dependencies=_BUILDER,
+    responses={**_ANSWERS, **responses(400, 401, 403, 404, 409, 413, 422)},
 )
 def submit_image(
-    body: ImageBody, services: Opened, request: Request, response: Response, key: IdempotencyKey = None
+    body: ImageBody,
+    services: Opened,
+    identity: CurrentIdentity,
+    request: Request,
+    response: Response,
+    key: IdempotencyKey = None,
 ) -> SubmissionDocument:
     """Missing wheels are built first. The same request again joins the same image."""
+    identity.check_channel(body.channel)
 
     def ask(caller: Caller) -> Submission:
         return services.requests.image(body.image_request(services), now=time.time(), caller=caller)
 
-    return _Answering(services, request, response).answer(body, key, ask)
+    return _Answering(services, identity, request, response).answer(body, key, ask)
 
 
 @router.post(
@@ -85,11 +102,13 @@ def submit_image(
     operation_id="submit_toolchain",
     summary="Ask for a toolchain's images to be made",
     tags=["toolchains"],
-    responses={**_ANSWERS, **responses(400, 401, 404, 409, 413, 422)},
+    dependencies=[Depends(allowed(Scope.ADMIN))],
+    responses={**_ANSWERS, **responses(400, 401, 403, 404, 409, 413, 422)},
 )
 def submit_toolchain(
     name: str,
     services: Opened,
+    identity: CurrentIdentity,
     request: Request,
     response: Response,
     body: ToolchainBody | None = None,
@@ -102,24 +121,27 @@ def submit_toolchain(
         definition = key_of(toolchain.model_dump(mode="json"))
         return services.requests.toolchain(toolchain.name, digest=definition, caller=caller)
 
-    return _Answering(services, request, response).answer(body or ToolchainBody.model_validate({}), key, ask)
+    return _Answering(services, identity, request, response).answer(
+        body or ToolchainBody.model_validate({}), key, ask
+    )
 
 
 class _Answering:
     """Turns one request into its answer."""
 
-    def __init__(self, services: Services, request: Request, response: Response) -> None:
+    def __init__(self, services: Services, identity: Identity, request: Request, response: Response) -> None:
         self._services = services
+        self._identity = identity
         self._request = request
         self._response = response
 
     def answer(self, body: AskBody, key: str | None, ask: _Ask) -> SubmissionDocument:
         """Submit what is asked for, unless the same request with the same key was answered before."""
-        keyed = keyed_request(key, body, self._services, self._request)
+        keyed = keyed_request(key, body, self._services, self._request, self._identity)
         kept = self._services.keys.find(keyed) if keyed is not None else None
         if kept is not None:
             return self._repeat(kept)
-        caller = caller_of(body, self._services, self._request, keyed)
+        caller = caller_of(body, self._services, self._request, self._identity, keyed)
         try:
             submission = ask(caller)
             if submission.cached:

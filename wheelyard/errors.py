@@ -77,6 +77,14 @@ class Unauthorized(InputError):
     status = 401
 
 
+class Forbidden(InputError):
+    """The token is known, and does not give the right that the request needs."""
+
+    kind = "forbidden"
+    title = "The token does not allow it"
+    status = 403
+
+
 class Conflict(InputError):
     """The state of the thing does not allow the request."""
 

@@ -22,7 +22,12 @@ class Settings(BaseSettings):
 
     url: str = Field("", description="Address of the service that the client talks to.")
     token: SecretStr = Field(
-        SecretStr(""), description="Token that the client sends and the service asks for."
+        SecretStr(""),
+        description="Token that the client sends; the service's own one, which may do everything.",
+    )
+    public_reads: bool = Field(
+        True,
+        description="Whether everybody may read pages, files, jobs and logs, or the scope read is needed.",
     )
 
     data_dir: Path = Field(default_factory=_default_data_dir, description="Folder of the one-machine stack.")
@@ -40,6 +45,14 @@ class Settings(BaseSettings):
     s3_region: str = Field("us-east-1", description="S3 region.")
     s3_access_key: str = Field("", description="S3 access key id; empty means boto3's own chain.")
     s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret key.")
+    s3_profile: str = Field("", description="Profile of the AWS files that credentials come from.")
+    s3_path_style: Literal["auto", "path", "virtual"] = Field(
+        "auto", description="Where the bucket stands in addresses; auto means in the path with an endpoint."
+    )
+    s3_sse: Literal["", "AES256", "aws:kms"] = Field(
+        "", description="What S3 encrypts with: AES256 or aws:kms; empty leaves it to the bucket."
+    )
+    s3_sse_kms_key: str = Field("", description="Key id for aws:kms; empty means the account's own.")
     serve_files: Literal["stream", "redirect"] = Field(
         "stream", description="Whether a file's address streams its bytes or redirects to a presigned one."
     )

@@ -67,12 +67,19 @@ class JobReader:
                 children.setdefault(pair.parent, []).append(pair.child)
             return [job_of(rows[one], tuple(children.get(one, ()))) for one in wanted if one in rows]
 
-    def latest(self, limit: int = 50, kind: Kind | None = None) -> list[Job]:
-        """The newest jobs, newest first."""
+    def latest(
+        self, limit: int = 50, kind: Kind | None = None, channels: frozenset[str] = frozenset()
+    ) -> list[Job]:
+        """The newest jobs, newest first.
+
+        :param channels: only of these, and toolchains, which are for all; empty means of all.
+        """
         with self.database.reading() as session:
             query = select(JobRow).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit)
             if kind is not None:
                 query = query.where(JobRow.kind == kind)
+            if channels:
+                query = query.where(or_(JobRow.kind == Kind.TOOLCHAIN, JobRow.channel.in_(sorted(channels))))
             return [job_of(row, ()) for row in session.scalars(query)]
 
     def last_success(self, key: str, not_before: float) -> Job | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from wheelyard.errors import InfrastructureError, NotFound
@@ -36,16 +38,32 @@ def fetch_listed(
     """
     if file.digest is not None and (size := store.blob_size(file.digest)) is not None:
         return size
+    with downloaded(file, upstream, scratch=scratch, limit=limit) as path:
+        assert file.digest is not None  # noqa: S101  # downloaded() refuses a file without one
+        store.put_blob(path, file.digest)
+        return path.stat().st_size
+
+
+@contextmanager
+def downloaded(
+    file: ListedFile, upstream: Upstream, *, scratch: Path | None = None, limit: int = MAX_FILE_BYTES
+) -> Iterator[Path]:
+    """A verified file of the index on the disk, to the end of the block.
+
+    :param scratch: folder for it; `None` means that of the operating system.
+    :param limit: bytes at the most.
+    :raises ForeignOutputRefused: the bytes are not those that the index lists; both hashes are in it.
+    :raises IndexUnavailable: the index does not give it, or not whole.
+    :raises DiskFull: there is no room for it.
+    """
     with (
         disk_errors(f"{file.filename} could not be written", InfrastructureError),
         tempfile.NamedTemporaryFile(prefix="wheelyard-fetch-", dir=scratch) as stream,
     ):
         with below("index fetch", {"wheelyard.file": file.filename}):
-            size = upstream.download(file, stream, limit)
+            upstream.download(file, stream, limit)
         stream.flush()
-        assert file.digest is not None  # noqa: S101  # download() refuses a file without one
-        store.put_blob(Path(stream.name), file.digest)
-    return size
+        yield Path(stream.name)
 
 
 def fetch_file(

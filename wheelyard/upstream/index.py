@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import IO, TypeVar
 
 import requests
 import stamina
 import urllib3
 from packaging.utils import canonicalize_name
-from pypi_simple import DistributionPackage, NoSuchProjectError, PyPISimple
+from pypi_simple import DistributionPackage, NoSuchProjectError, ProjectPage, PyPISimple
 from pypi_simple.errors import UnsupportedContentTypeError, UnsupportedRepoVersionError
 
 from wheelyard.digests import CHUNK, Digest, DigestingWriter
-from wheelyard.errors import ForeignOutputRefused, IndexUnavailable, NotFound
+from wheelyard.errors import ForeignOutputRefused, IndexUnavailable, InputError, NotFound
 from wheelyard.upstream.listing import ListedFile, Listing, read_filename
 from wheelyard.upstream.pip_index import PipIndex
 
@@ -29,6 +30,18 @@ class _CutShortError(Exception):
     """Fewer bytes came than the index had promised."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshPage:
+    """What the index answered when it was asked for a project's page.
+
+    :param listing: None where the page is still the one of the entity tag that was sent.
+    :param etag: the page's entity tag (RFC 9110); empty where the index gives none.
+    """
+
+    listing: Listing | None
+    etag: str
+
+
 class Upstream:
     """Reads one index (PEP 503, 691, 658). Safe to use from any number of threads.
 
@@ -36,12 +49,20 @@ class Upstream:
     :param attempts: tries of one request before the index counts as unreachable.
     :param patience: seconds within which a new try may begin.
     :param download_seconds: time that one file may take.
+    :param connect_seconds: time that the index has to take a connection.
     """
 
     def __init__(
-        self, index: PipIndex, *, attempts: int = 5, patience: float = 45.0, download_seconds: float = 1800.0
+        self,
+        index: PipIndex,
+        *,
+        attempts: int = 5,
+        patience: float = 45.0,
+        download_seconds: float = 1800.0,
+        connect_seconds: float = CONNECT_SECONDS,
     ) -> None:
         self.index = index
+        self._timeout = (connect_seconds, READ_SECONDS)
         self._attempts = attempts
         self._patience = patience
         self._download_seconds = download_seconds
@@ -68,6 +89,7 @@ class Upstream:
                 f"the index {self.index.shown} refused to give {what}",
                 found=f"HTTP status {_status(error)}",
                 do="try again later, or check the address and the account in pip's index-url",
+                upstream_status=_status(error),
             ) from error
         except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
             raise IndexUnavailable(
@@ -90,18 +112,42 @@ class Upstream:
         :raises NotFound: the index answers that there is no such project.
         :raises IndexUnavailable: it does not answer, or with something else than a page.
         """
+        page = self.page(project).listing
+        assert page is not None  # noqa: S101  # only who sends an entity tag can be told that it still holds
+        return page
+
+    def page(self, project: str, etag: str = "") -> FreshPage:
+        """The page of one project, unless it is still the one that is known.
+
+        :param etag: of the page that is known; empty where none is.
+        :raises NotFound: the index answers that there is no such project.
+        :raises IndexUnavailable: it does not answer, or with something else than a page.
+        """
         name = canonicalize_name(project)
+
+        def question(client: PyPISimple) -> FreshPage:
+            headers = {"Accept": client.accept, **({"If-None-Match": etag} if etag else {})}
+            url = client.get_project_url(name)
+            with client.s.get(url, headers=headers, timeout=self._timeout) as response:
+                if response.status_code == 404:
+                    raise NoSuchProjectError(name, url)
+                response.raise_for_status()
+                if etag and response.status_code == 304:
+                    return FreshPage(listing=None, etag=etag)
+                page = ProjectPage.from_response(response, name)
+                files = tuple(_listed(name, package) for package in page.packages)
+                return FreshPage(
+                    listing=Listing(project=name, files=files), etag=response.headers.get("ETag", "")
+                )
+
         try:
-            page = self._ask(
-                name, lambda client: client.get_project_page(name, timeout=(CONNECT_SECONDS, READ_SECONDS))
-            )
+            return self._ask(name, question)
         except NoSuchProjectError as error:
             raise NotFound(
                 f"there is no project {name} on the index {self.index.shown}",
                 do="check the spelling, or publish it to that index",
                 project=name,
             ) from error
-        return Listing(project=name, files=tuple(_listed(name, package) for package in page.packages))
 
     def metadata(self, file: ListedFile) -> bytes:
         """The core metadata of one file (PEP 658), checked against the index's hash where it gives one.
@@ -112,7 +158,7 @@ class Upstream:
 
         def question(client: PyPISimple) -> bytes:
             with client.s.get(
-                f"{file.url}.metadata", stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)
+                f"{self.index.with_credentials(file.url)}.metadata", stream=True, timeout=self._timeout
             ) as response:
                 response.raise_for_status()
                 body = b""
@@ -149,9 +195,9 @@ class Upstream:
             writer = DigestingWriter(target)
             until = time.monotonic() + self._download_seconds
             with client.s.get(
-                file.url,
+                self.index.with_credentials(file.url),
                 stream=True,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                timeout=self._timeout,
                 headers={"Accept-Encoding": "identity"},
             ) as response:
                 response.raise_for_status()
@@ -217,18 +263,23 @@ def _reason(error: BaseException) -> str:
 
 def _listed(project: str, package: DistributionPackage) -> ListedFile:
     kind, version = read_filename(project, package.filename)
-    metadata = (package.metadata_digests or {}).get("sha256")
-    digest = package.digests.get("sha256")
     return ListedFile(
         filename=package.filename,
         url=package.url,
-        digest=Digest.parse(digest.lower()) if digest else None,
+        digest=_sha256(package.digests),
         kind=kind,
         version=version,
         requires_python=package.requires_python or "",
         yanked=(package.yanked_reason or "") if package.is_yanked else None,
         has_metadata=bool(package.has_metadata),
-        metadata=Digest.parse(metadata.lower()) if metadata else None,
+        metadata=_sha256(package.metadata_digests),
         size=package.size,
         uploaded=package.upload_time.isoformat() if package.upload_time else "",
     )
+
+
+def _sha256(digests: dict[str, str] | None) -> Digest | None:
+    try:
+        return Digest.parse((digests or {})["sha256"].lower())
+    except (KeyError, InputError):
+        return None

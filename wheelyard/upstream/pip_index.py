@@ -39,6 +39,19 @@ class PipIndex:
         """The address without user and password, for messages."""
         return hide_credentials(self.url)
 
+    def with_credentials(self, url: str) -> str:
+        """An address of the same server with the index's user and password in it; another server gets none.
+
+        :param url: of a file; one that names a user already stays as it is.
+        """
+        own, parts = urlsplit(self.url), urlsplit(url)
+        account = own.netloc.rpartition("@")[0]
+        if not account or "@" in parts.netloc:
+            return url
+        if (parts.scheme, parts.netloc) != (own.scheme, own.netloc.rpartition("@")[2]):
+            return url
+        return urlunsplit(parts._replace(netloc=f"{account}@{parts.netloc}"))
+
 
 def hide_credentials(url: str) -> str:
     """An address without the user and password that may stand in it."""

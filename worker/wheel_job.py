@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest
+from wheelyard.distributions.wheel_file import CheckedWheel
 from wheelyard.errors import BuildFailed, StoredOtherBytes, StoreUnavailable
 from wheelyard.index_file import FileKind, IndexFile, keep_file
 from wheelyard.jobs.states import State
@@ -30,7 +31,7 @@ from worker.elf_external import external_libraries
 from worker.outcome import Done, Outcome
 from worker.planner import find_record, needed_record
 from worker.toolchain_job import ReadyToolchain, ready_toolchain
-from worker.wheel_check import CheckedWheel, accepted_tags, check_wheel
+from worker.wheel_check import accepted_tags, check_wheel
 from worker.wheel_test import test_wheel
 
 _PUBLISH_PATIENCE_SECONDS = 900.0

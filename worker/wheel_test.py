@@ -6,12 +6,12 @@ import json
 import shutil
 from collections.abc import Iterable
 
+from wheelyard.distributions.wheel_file import CheckedWheel
 from wheelyard.recipes import get_recipe
 from wheelyard.wheel_record import WheelRecord
 from worker.build_container import Allotment, build_environment, container_spec, lay_scripts, run_phase
 from worker.context import Work
 from worker.toolchain_job import ReadyToolchain
-from worker.wheel_check import CheckedWheel
 
 _SECONDS = 600.0
 _SCRIPT = "/in/inside/test_wheel.py"

@@ -6,9 +6,10 @@ import zipfile
 
 import pytest
 
+from wheelyard.distributions.wheel_file import top_level_modules
 from wheelyard.errors import ForeignOutputRefused
 from wheelyard.toolchains import Python, Toolchain
-from worker.wheel_check import check_wheel, top_level_modules
+from worker.wheel_check import check_wheel
 
 TOOLCHAIN = Toolchain(
     name="test",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -34,6 +35,11 @@ class Digest:
 
     def __str__(self) -> str:
         return f"sha256:{self.hex}"
+
+    @property
+    def base64(self) -> str:
+        """The digest as S3 writes a checksum."""
+        return base64.b64encode(bytes.fromhex(self.hex)).decode()
 
     @classmethod
     def parse(cls, text: str) -> Digest:

@@ -12,7 +12,7 @@ import structlog
 
 from wheelyard.digests import Digest
 from wheelyard.errors import StoreUnavailable
-from wheelyard.store.contract import Store
+from wheelyard.store.contract import Promise, Store, StoredBlob
 
 PATIENCE_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 0.5
@@ -67,9 +67,25 @@ class PatientStore:
         """As `wheelyard.store.contract.Store.presigned_url`."""
         return self._store.presigned_url(digest, filename, seconds)
 
-    def check(self) -> None:
+    def renew_blob(self, digest: Digest) -> int | None:
+        """As `wheelyard.store.contract.Store.renew_blob`."""
+        return self._patiently(lambda: self._store.renew_blob(digest))
+
+    def list_blobs(self) -> Iterator[StoredBlob]:
+        """As `wheelyard.store.contract.Store.list_blobs`, without patience: it is a stream."""
+        return self._store.list_blobs()
+
+    def delete_blob(self, digest: Digest, unless_since: float | None = None) -> bool:
+        """As `wheelyard.store.contract.Store.delete_blob`."""
+        return self._patiently(lambda: self._store.delete_blob(digest, unless_since))
+
+    def delete_document(self, name: str) -> None:
+        """As `wheelyard.store.contract.Store.delete_document`."""
+        self._patiently(lambda: self._store.delete_document(name))
+
+    def check(self) -> tuple[Promise, ...]:
         """As `wheelyard.store.contract.Store.check`, without patience: who asks wants to know."""
-        self._store.check()
+        return self._store.check()
 
     def _patiently(self, call: Callable[[], Answer]) -> Answer:
         limit, pause = time.monotonic() + self._seconds, _FIRST_PAUSE_SECONDS

@@ -251,7 +251,93 @@ def test_a_fetched_file_replaces_an_older_one_and_leaves_no_part(store, tmp_path
 
 
 def test_check_passes_and_leaves_nothing(store):
-    store.check()
+    assert [promise for promise in store.check() if not promise.kept] == []
+    assert list(store.list_documents("")) == []
+
+
+def test_lists_every_blob_with_its_size_and_age(store):
+    kept = dict(blob(size) for size in (0, 10, 70_000))
+    for content, digest in kept.items():
+        store.put_blob(content, digest)
+    store.put_document("records/a.json", b"{}")
+    listed = list(store.list_blobs())
+    assert {one.digest: one.size for one in listed} == {digest: len(body) for body, digest in kept.items()}
+    assert all(abs(one.modified_at - time.time()) < 60 for one in listed)
+
+
+def test_an_empty_store_lists_no_blobs(store):
+    assert list(store.list_blobs()) == []
+
+
+def test_what_is_removed_is_gone_and_may_be_removed_again(store):
+    content, digest = blob()
+    store.put_blob(content, digest)
+    store.put_document("records/a.json", b"{}")
+    for _ in range(2):
+        assert store.delete_blob(digest)
+        store.delete_document("records/a.json")
+    assert store.open_blob(digest) is None
+    assert store.get_document("records/a.json") is None
+    store.put_blob(content, digest)
+    store.put_document("records/a.json", b"other")
+    assert store.blob_size(digest) == len(content)
+
+
+def test_a_young_blob_stays(store):
+    content, digest = blob()
+    store.put_blob(content, digest)
+    assert not store.delete_blob(digest, unless_since=time.time() - 60)
+    assert store.blob_size(digest) == len(content)
+    assert store.delete_blob(digest, unless_since=time.time() + 60)
+    assert store.blob_size(digest) is None
+    assert store.delete_blob(digest, unless_since=time.time() + 60)
+
+
+def test_renewing_a_blob_gives_its_size_or_none(store):
+    content, digest = blob()
+    assert store.renew_blob(digest) is None
+    store.put_blob(content, digest)
+    assert store.renew_blob(digest) == len(content)
+
+
+@pytest.mark.parametrize("size", [1000, 2 << 20])
+@pytest.mark.parametrize("use", ["put", "renew"])
+def test_an_old_blob_is_young_once_it_is_needed_again(store, monkeypatch, tmp_path, use, size):
+    for module in ("folder", "s3"):
+        monkeypatch.setattr(f"wheelyard.store.{module}.RENEW_SECONDS", -60.0)
+    content, digest = blob(size)
+    source = tmp_path / "source"
+    source.write_bytes(content)
+    store.put_blob(source, digest)
+    before = next(store.list_blobs()).modified_at
+    # S3 tells whole seconds.
+    time.sleep(max(0.0, int(before) + 1.05 - time.time()))
+    assert store.put_blob(source, digest) is None if use == "put" else store.renew_blob(digest) == size
+    assert not store.delete_blob(digest, unless_since=int(before) + 1.0)
+    with store.open_blob(digest) as stream:
+        assert stream.read() == content
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_what_is_put_or_renewed_while_others_remove_it_stays(store, monkeypatch, attempt):
+    for module in ("folder", "s3"):
+        monkeypatch.setattr(f"wheelyard.store.{module}.RENEW_SECONDS", -60.0)
+    content, digest = blob()
+    store.put_blob(content, digest)
+    limit = int(next(store.list_blobs()).modified_at) + 1.0
+    time.sleep(max(0.0, limit + 0.05 - time.time()))
+
+    def need() -> bool:
+        if store.renew_blob(digest) is None:
+            store.put_blob(content, digest)
+        return store.blob_size(digest) is not None
+
+    removers = [lambda: store.delete_blob(digest, unless_since=limit)] * 6
+    ends = race([*removers, *[need] * 6])
+    assert not [end for end in ends if isinstance(end, Exception)]
+    assert ends[6:] == [True] * 6
+    with store.open_blob(digest) as stream:
+        assert stream.read() == content
     assert list(store.list_documents("")) == []
 
 

@@ -3,10 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from wheelyard.digests import Digest
+
+RENEW_SECONDS = 12 * 3600.0
+"""Age of a blob from which on a new use of it makes it young again."""
+
+GRACE_SECONDS = 24 * 3600.0
+"""Age that a blob must have before anybody may remove it as unused; well above `RENEW_SECONDS`, so that
+whoever put or renewed one has half a day to write down what needs it."""
+
+
+class StoredBlob(NamedTuple):
+    """A blob as a listing shows it.
+
+    :param size: in bytes.
+    :param modified_at: when it was written or renewed last, in epoch seconds.
+    """
+
+    digest: Digest
+    size: int
+    modified_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """One thing that the code wants of a store, and what the probe found.
+
+    :param name: for people: `conditional writes`.
+    :param found: what was there instead; empty where it is kept.
+    :param costs: what does not work without it; empty where it is kept.
+    """
+
+    name: str
+    found: str = ""
+    costs: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the store keeps it."""
+        return not self.found
 
 
 class Store(Protocol):
@@ -57,8 +96,32 @@ class Store(Protocol):
     def presigned_url(self, digest: Digest, filename: str, seconds: int) -> str | None:
         """An address that gives the blob to anyone for some time; `None` where the store can't make one."""
 
-    def check(self) -> None:
-        """Write, read and race a small document, to learn whether the store keeps its promises.
+    def renew_blob(self, digest: Digest) -> int | None:
+        """Size of a blob that is about to be needed, or `None`; for half a day nobody removes it as unused.
 
-        :raises StoreUnavailable: it does not answer, or a promise can't be kept; the text says which.
+        Whoever finds a blob, and does not put it again, renews it before he publishes what needs it.
+        """
+
+    def list_blobs(self) -> Iterator[StoredBlob]:
+        """Every blob, in no particular order, while it is read: a large store does not fit into memory.
+
+        What is put or removed meanwhile may be in it or not.
+        """
+
+    def delete_blob(self, digest: Digest, unless_since: float | None = None) -> bool:
+        """Remove a blob, for good. Only `wheelyard cache gc` and `cache verify --repair` do.
+
+        :param unless_since: epoch seconds; a blob that was put or renewed at that time or later stays, also
+            where that happens while this call is under way.
+        :returns: whether it is gone; it may have been before.
+        """
+
+    def delete_document(self, name: str) -> None:
+        """Remove a document, for good; one that is not there is a no-op. Only `cache gc` and `verify` do."""
+
+    def check(self) -> tuple[Promise, ...]:
+        """Try what the code needs of a store, and leave nothing behind.
+
+        :returns: each promise, and what was found where it is not kept: the code does without those.
+        :raises StoreUnavailable: it does not answer, or can't keep what is written from being overwritten.
         """

@@ -14,6 +14,7 @@ from typing import IO, BinaryIO
 
 from wheelyard.digests import CHUNK, Digest
 from wheelyard.errors import InfrastructureError, InputError, StoredOtherBytes, StoreUnavailable
+from wheelyard.store.contract import RENEW_SECONDS, Promise, StoredBlob
 from wheelyard.store.landing import copy_digesting, disk_errors, land, landing_file, settle, sync_folder
 from wheelyard.store.layout import (
     BLOBS,
@@ -51,13 +52,13 @@ class FolderStore:
         place = self._root / blob_name(digest)
         if isinstance(source, bytes):
             refuse_other_digest(digest, Digest.of(source))
-            if not place.exists():
+            if self.renew_blob(digest) is None:
                 self._keep(io.BytesIO(source), place, digest)
             return
         with disk_errors(f"{source} could not be read", InfrastructureError), source.open("rb") as stream:
             if place.exists():
                 refuse_other_digest(digest, Digest.of_file(source))
-            else:
+            if self.renew_blob(digest) is None:
                 self._keep(stream, place, digest)
 
     def open_blob(self, digest: Digest, offset: int = 0, length: int | None = None) -> BinaryIO | None:
@@ -127,7 +128,62 @@ class FolderStore:
         """`None`: a folder has no address of its own."""
         return None
 
-    def check(self) -> None:
+    def renew_blob(self, digest: Digest) -> int | None:
+        """Size of a blob that is about to be needed, or `None`; see the contract."""
+        place = self._root / blob_name(digest)
+        with disk_errors(f"{digest} could not be renewed", StoreUnavailable):
+            try:
+                status = place.stat()
+                if time.time() - status.st_mtime > RENEW_SECONDS:
+                    os.utime(place)
+            except FileNotFoundError:
+                self._check_root()
+                return None
+        return status.st_size
+
+    def list_blobs(self) -> Iterator[StoredBlob]:
+        """Every blob, folder by folder; see the contract."""
+        top = self._root / BLOBS
+        with disk_errors("the blobs could not be listed", StoreUnavailable):
+            if not top.is_dir():
+                self._check_root()
+            for folder, _, files in os.walk(top, onerror=_raise_unless_gone):
+                for name in files:
+                    with suppress(FileNotFoundError, InputError):
+                        status = (Path(folder) / name).stat()
+                        yield StoredBlob(Digest(name), status.st_size, status.st_mtime)
+
+    def delete_blob(self, digest: Digest, unless_since: float | None = None) -> bool:
+        """Remove a blob unless it is young; see the contract."""
+        place = self._root / blob_name(digest)
+        with disk_errors(f"{digest} could not be removed", StoreUnavailable):
+            self._check_root()
+            if unless_since is None:
+                place.unlink(missing_ok=True)
+                return True
+            aside = self._landing / f".removed-{secrets.token_hex(12)}"
+            try:
+                if place.stat().st_mtime >= unless_since:
+                    return False
+                place.rename(aside)
+            except FileNotFoundError:
+                return True
+            # A writer may have renewed it between the two; from here on it finds nothing and writes anew.
+            if aside.stat().st_mtime >= unless_since:
+                with suppress(FileExistsError):
+                    place.hardlink_to(aside)
+                aside.unlink()
+                return False
+            aside.unlink(missing_ok=True)
+        return True
+
+    def delete_document(self, name: str) -> None:
+        """Remove a document; see the contract."""
+        with disk_errors(f"{name} could not be removed", StoreUnavailable):
+            self._check_root()
+            (self._root / document_name(name)).unlink(missing_ok=True)
+
+    def check(self) -> tuple[Promise, ...]:
         """Write, read and race a small document; see the contract."""
         name = f"probes/{secrets.token_hex(16)}"
         place = self._root / name
@@ -145,6 +201,7 @@ class FolderStore:
         finally:
             with suppress(OSError):
                 place.unlink()
+        return (Promise(name="conditional writes"),)
 
     def _try(self, name: str, body: bytes) -> bool:
         try:

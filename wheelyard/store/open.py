@@ -47,5 +47,9 @@ def open_store(settings: Settings) -> Store:
         region=settings.s3_region,
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key.get_secret_value(),
+        profile=settings.s3_profile,
+        path_style=settings.s3_path_style,
+        sse=settings.s3_sse,
+        sse_kms_key=settings.s3_sse_kms_key,
         disk=settings.data_dir if is_loopback(settings.s3_endpoint) else None,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import os
 import re
@@ -19,10 +18,17 @@ from urllib.parse import quote
 import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from wheelyard.digests import CHUNK, Digest
-from wheelyard.errors import InfrastructureError, StoredOtherBytes, StoreUnavailable, WheelyardError
+from wheelyard.errors import (
+    InfrastructureError,
+    InputError,
+    StoredOtherBytes,
+    StoreUnavailable,
+    WheelyardError,
+)
+from wheelyard.store.contract import RENEW_SECONDS, Promise, StoredBlob
 from wheelyard.store.landing import disk_errors, land
 from wheelyard.store.layout import (
     BLOBS,
@@ -34,7 +40,10 @@ from wheelyard.store.layout import (
     refuse_other_digest,
 )
 from wheelyard.store.loopback import is_loopback
+from wheelyard.store.s3_body import S3Body
 from wheelyard.store.s3_errors import code_of, s3_errors
+from wheelyard.store.s3_probe import S3Bucket, probe, renew
+from wheelyard.store.s3_sweep import Sweep
 
 MULTIPART_BYTES = 64 << 20
 """Files above this many bytes go up in parts."""
@@ -52,6 +61,11 @@ class S3Store:
     :param prefix: folder inside the bucket, without slashes at its ends; empty means the bucket's root.
     :param endpoint: address of the server; empty means AWS. With one, the bucket stands in the path.
     :param access_key: empty means boto3's own chain of credentials.
+    :param profile: a named one of that chain's files; empty means its default.
+    :param path_style: whether the bucket stands in the `path` or in the host's name (`virtual`); `auto` means
+        the path where an endpoint is given.
+    :param sse: `AES256` or `aws:kms`: what objects are encrypted with; empty leaves it to the bucket.
+    :param sse_kms_key: key id for `aws:kms`; empty means the account's own.
     :param disk: a folder on the disk of a server on this machine, so that a full one can be told.
     """
 
@@ -64,6 +78,10 @@ class S3Store:
         region: str = "us-east-1",
         access_key: str = "",
         secret_key: str = "",
+        profile: str = "",
+        path_style: str = "auto",
+        sse: str = "",
+        sse_kms_key: str = "",
         disk: Path | None = None,
     ) -> None:
         self._bucket = bucket
@@ -71,6 +89,11 @@ class S3Store:
         self._endpoint = endpoint
         self._region = region
         self._keys = (access_key or None, secret_key or None)
+        self._profile = profile
+        self._style = ("path" if endpoint else "auto") if path_style == "auto" else path_style
+        self._extra = {"ServerSideEncryption": sse} if sse else {}
+        if sse == "aws:kms" and sse_kms_key:
+            self._extra["SSEKMSKeyId"] = sse_kms_key
         self._disk = disk
         self._lock = threading.Lock()
         self._made: tuple[int, Any] | None = None
@@ -106,20 +129,24 @@ class S3Store:
                 if code_of(error) == "InvalidRange":
                     return io.BytesIO()
                 raise
-        return io.BufferedReader(_Body(self, what, answer["Body"]), CHUNK)
+        return io.BufferedReader(S3Body(answer["Body"], lambda: self._errors(what)), CHUNK)
 
     def blob_size(self, digest: Digest) -> int | None:
         """Size in bytes, or `None`."""
+        found = self._head(digest)
+        return None if found is None else found.size
+
+    def _head(self, digest: Digest) -> StoredBlob | None:
         with self._errors(f"{digest} could not be looked up"):
             try:
-                size: int = self._client.head_object(**self._at(blob_name(digest)))["ContentLength"]
+                answer = self._client.head_object(**self._at(blob_name(digest)))
             except ClientError as error:
                 if code_of(error) not in {"404", "NoSuchKey"}:
                     raise
                 # A HEAD has no body, so a bucket that is not there would read as a miss.
                 self._client.head_bucket(Bucket=self._bucket)
                 return None
-        return size
+        return StoredBlob(digest, answer["ContentLength"], answer["LastModified"].timestamp())
 
     def fetch_blob(self, digest: Digest, target: Path) -> bool:
         """Copy a blob into a file, verified; see the contract."""
@@ -155,8 +182,9 @@ class S3Store:
                 entry["Key"].removeprefix(self._prefix)
                 for page in pages
                 for entry in page.get("Contents", ())
+                if not entry["Key"].startswith(self._prefix + BLOBS) and not entry["Key"].endswith("/")
             ]
-        return iter(sorted(name for name in names if not name.startswith(BLOBS) and not name.endswith("/")))
+        return iter(sorted(names))
 
     def presigned_url(self, digest: Digest, filename: str, seconds: int) -> str | None:
         """An address that gives the blob to anyone for some time, under a file name (RFC 6266)."""
@@ -177,8 +205,70 @@ class S3Store:
             )
         return url
 
-    def check(self) -> None:
-        """Write, read and race a small document; see the contract."""
+    def renew_blob(self, digest: Digest) -> int | None:
+        """Size of a blob that is about to be needed, or `None`; see the contract."""
+        found = self._head(digest)
+        if found is None or time.time() - found.modified_at < RENEW_SECONDS:
+            return None if found is None else found.size
+        with self._errors(f"{digest} could not be renewed"):
+            try:
+                renew(self._client, self._at(blob_name(digest)), self._extra)
+            except ClientError as error:
+                if code_of(error) not in {"404", "NoSuchKey"}:
+                    raise
+                return None
+        # Whoever removes it may have looked at its age before that; then it is gone once he is through.
+        self._sweep(digest).wait()
+        return self.blob_size(digest)
+
+    def list_blobs(self) -> Iterator[StoredBlob]:
+        """Every blob, page by page; see the contract."""
+        below = self._prefix + BLOBS
+        with self._errors("the blobs could not be listed"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=below)
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    with suppress(InputError):
+                        digest = Digest(entry["Key"].rpartition("/")[2])
+                        yield StoredBlob(digest, entry["Size"], entry["LastModified"].timestamp())
+
+    def delete_blob(self, digest: Digest, unless_since: float | None = None) -> bool:
+        """Remove a blob unless it is young; see the contract."""
+        what = f"{digest} could not be removed"
+        if unless_since is None:
+            self._delete(what, blob_name(digest))
+            return True
+        with self._sweep(digest) as mine:
+            found = self._head(digest)
+            if found is None or not mine.held or found.modified_at >= unless_since:
+                return found is None
+            self._delete(what, blob_name(digest))
+        return True
+
+    def delete_document(self, name: str) -> None:
+        """Remove a document; see the contract."""
+        self._delete(f"{name} could not be removed", document_name(name))
+
+    def _delete(self, what: str, name: str) -> None:
+        with self._errors(what):
+            self._client.delete_object(**self._at(name))
+
+    def _sweep(self, digest: Digest) -> Sweep:
+        return Sweep(
+            f"sweeps/{digest.hex}", write=self._write_new, read=self.get_document, remove=self.delete_document
+        )
+
+    def _write_new(self, name: str, body: bytes) -> bool:
+        return self._put_new(f"{name} could not be stored", name, io.BytesIO(body), Digest.of(body))
+
+    def check(self) -> tuple[Promise, ...]:
+        """Try each promise on objects that go again; see the contract."""
+        self._check_conditions()
+        bucket = S3Bucket(self._client, self._at, self._errors, self._extra)
+        return (Promise(name="conditional writes"), *probe(bucket))
+
+    def _check_conditions(self) -> None:
+        """Race for a small document: without this promise nothing here is safe."""
         name = f"probes/{secrets.token_hex(16)}"
         bodies = [f"{number} {name}".encode() for number in range(_RACERS)]
         try:
@@ -225,13 +315,15 @@ class S3Store:
             read_timeout=15,
             retries={"mode": "standard", "total_max_attempts": 3},
             max_pool_connections=32,
-            s3={"addressing_style": "path" if self._endpoint else "auto"},
+            s3={"addressing_style": self._style},
             request_checksum_calculation="when_supported",
             # What is fetched is hashed here, against more than a CRC; ranges have no checksum to compare.
             response_checksum_validation="when_required",
             proxies={} if is_loopback(self._endpoint) else None,
         )
-        return boto3.session.Session().client(
+        with self._errors("the S3 credentials could not be read"):
+            session = boto3.session.Session(profile_name=self._profile or None)
+        return session.client(
             "s3",
             endpoint_url=self._endpoint or None,
             region_name=self._region,
@@ -247,16 +339,26 @@ class S3Store:
         return s3_errors(what, self._bucket, self._endpoint, self._disk)
 
     def _put_blob(self, what: str, stream: IO[bytes], size: int, digest: Digest) -> None:
-        if size > _LOOK_FIRST_BYTES and self.blob_size(digest) is not None:
+        if size > _LOOK_FIRST_BYTES and self.renew_blob(digest) is not None:
             return
         if size <= MULTIPART_BYTES:
-            self._put_new(what, blob_name(digest), stream, digest)
-            return
+            for _ in range(_CONFLICTS):
+                # One that is there already may be about to be removed, unless it is renewed.
+                if (
+                    self._put_new(what, blob_name(digest), stream, digest)
+                    or self.renew_blob(digest) is not None
+                ):
+                    return
+                stream.seek(0)
+            raise StoreUnavailable(
+                what, found="it is there and it is not, by turns", do="look for who deletes it"
+            )
         # S3's transfer has no condition for parts; nor is one needed, for only equal bytes have this name.
         with self._errors(what):
             self._client.upload_fileobj(
                 stream,
                 **self._at(blob_name(digest)),
+                ExtraArgs=self._extra or None,
                 Config=TransferConfig(
                     multipart_threshold=MULTIPART_BYTES, multipart_chunksize=16 << 20, max_concurrency=4
                 ),
@@ -280,14 +382,17 @@ class S3Store:
 
     def _put_new(self, what: str, name: str, stream: IO[bytes], digest: Digest) -> bool:
         """Write an object unless there is one; the server compares the digest before it shows it."""
-        checksum = base64.b64encode(bytes.fromhex(digest.hex)).decode()
         start = stream.tell()
         for attempt in range(_CONFLICTS):
             stream.seek(start)
             with self._errors(what):
                 try:
                     self._client.put_object(
-                        **self._at(name), Body=stream, ChecksumSHA256=checksum, IfNoneMatch="*"
+                        **self._at(name),
+                        Body=stream,
+                        ChecksumSHA256=digest.base64,
+                        IfNoneMatch="*",
+                        **self._extra,
                     )
                 except ClientError as error:
                     if code_of(error) in {"PreconditionFailed", "412"}:
@@ -305,27 +410,3 @@ class S3Store:
             return self._put_document(name, body)
         except StoredOtherBytes:
             return False
-
-
-class _Body(io.RawIOBase):
-    """The body of an answer as a plain stream whose failures are ours."""
-
-    def __init__(self, store: S3Store, what: str, body: Any) -> None:
-        super().__init__()
-        self._store = store
-        self._what = what
-        self._body = body
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed's is wider
-        with self._store._errors(self._what):  # noqa: SLF001 - the store's own stream
-            chunk: bytes = self._body.read(len(buffer))
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
-
-    def close(self) -> None:
-        with suppress(BotoCoreError, OSError):
-            self._body.close()
-        super().close()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wheelyard.digests import Digest
-from wheelyard.store.contract import Store
+from wheelyard.store.contract import Promise, Store, StoredBlob
 from wheelyard.tracing import below
 
 
@@ -55,6 +55,24 @@ class TracedStore:
         """See `Store.presigned_url`."""
         return self._inner.presigned_url(digest, filename, seconds)
 
-    def check(self) -> None:
+    def renew_blob(self, digest: Digest) -> int | None:
+        """See `Store.renew_blob`."""
+        return self._inner.renew_blob(digest)
+
+    def list_blobs(self) -> Iterator[StoredBlob]:
+        """See `Store.list_blobs`."""
+        return self._inner.list_blobs()
+
+    def delete_blob(self, digest: Digest, unless_since: float | None = None) -> bool:
+        """See `Store.delete_blob`."""
+        with below("store delete", {"wheelyard.digest": str(digest)}):
+            return self._inner.delete_blob(digest, unless_since)
+
+    def delete_document(self, name: str) -> None:
+        """See `Store.delete_document`."""
+        with below("store delete", {"wheelyard.document": name}):
+            self._inner.delete_document(name)
+
+    def check(self) -> tuple[Promise, ...]:
         """See `Store.check`."""
-        self._inner.check()
+        return self._inner.check()

@@ -86,6 +86,7 @@ class FakeService:
         self.blobs: dict[str, bytes] = {}
         self.toolchains: list[dict[str, Any]] = [TOOLCHAIN]
         self.wheels: list[dict[str, Any]] = []
+        self.records: dict[str, dict[str, Any]] = {}
         self.workers: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
         self.keyed: dict[str, tuple[FakeJob, int, str]] = {}
@@ -225,6 +226,45 @@ class FakeService:
             ],
         }
 
+    def publish(self, filename: str, *, channel: str = "default", sdist: bytes = b"") -> Digest:
+        """Show a wheel in a channel; its bytes are its name.
+
+        :param sdist: that it was built from; empty for one that was uploaded.
+        """
+        project, version = filename.split("-")[:2]
+        digest, body = Digest.of(filename.encode()), filename.encode()
+        key = key_of({"wheel": filename, "sdist": sdist.hex()}) if sdist else ""
+        self.blobs[str(digest)] = body
+        self.wheels.append(
+            {
+                "channel": channel, "project": project.lower().replace("_", "-"), "version": version,
+                "filename": filename, "digest": str(digest), "size": len(body), "requires_python": ">=3.8",
+                "build_key": key, "published_at": time.time(), "url": f"/files/{digest.hex}/{filename}",
+            }
+        )  # fmt: skip
+        if sdist:
+            self.records[key] = {"inputs": {"sdist": str(Digest.of(sdist))}}
+        return digest
+
+    def page(self, channel: str, project: str) -> dict[str, Any]:
+        """A project's page (PEP 691)."""
+        shown = [wheel for wheel in self.wheels if (wheel["channel"], wheel["project"]) == (channel, project)]
+        if not shown:
+            raise NotFound(f"the channel {channel} has no wheel of {project}")
+        return {
+            "meta": {"api-version": "1.1"},
+            "name": project,
+            "versions": sorted({wheel["version"] for wheel in shown}),
+            "files": [
+                {
+                    "filename": wheel["filename"], "url": wheel["url"], "size": wheel["size"],
+                    "hashes": {"sha256": wheel["digest"].removeprefix("sha256:")},
+                    "requires-python": wheel["requires_python"], "yanked": wheel.get("yanked", False),
+                }
+                for wheel in shown
+            ],
+        }  # fmt: skip
+
     def put_blob(self, digest: str, body: bytes) -> None:
         """Keep bytes."""
         found = str(Digest.of(body))
@@ -313,6 +353,14 @@ class _Door(BaseHTTPRequestHandler):
         elif path == "/v1/wheels":
             query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
             self._json({"wheels": [w for w in service.wheels if query.items() <= w.items()]})
+        elif found := re.fullmatch(r"(?:/channels/([^/]+))?/simple/([^/]+)/", path):
+            self._json(service.page(found[1] or "default", found[2]))
+        elif found := re.fullmatch(r"/files/([0-9a-f]{64})/[^/]+", path):
+            self._blob(f"sha256:{found[1]}", body)
+        elif found := re.fullmatch(r"/v1/wheels/([0-9a-f]{64})", path):
+            if found[1] not in service.records:
+                raise NotFound(f"no wheel has the build key {found[1]}")
+            self._json({"wheels": [], "record": service.records[found[1]]})
         elif path == "/readyz":
             self._json({"status": "ok", "version": "0", "parts": {}})
         elif found := re.fullmatch(r"/v1/blobs/(sha256:[0-9a-f]{64})", path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import time
@@ -16,6 +17,7 @@ from wheelyard import __version__
 from wheelyard.answers import CachedWheel, JobAnswer, read_error
 from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError, InputError, NotFound, Unauthorized, WheelyardError
+from wheelyard.lock_standing import OfferedFile
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
@@ -23,6 +25,7 @@ _RETRY_PAUSES = (0.2, 0.6, 1.2)
 # What a service that is started anew does to its connections. A silence is none of these: it may work still.
 _BROKEN = (httpx2.NetworkError, httpx2.RemoteProtocolError)
 _PROBLEM = "application/problem+json"
+_PAGE = "application/vnd.pypi.simple.v1+json"
 _PASSING = frozenset({408, 425, 429})
 _RESERVED = frozenset(
     {"type", "title", "status", "detail", "instance", "expected", "found", "do", "kind", "facts"}
@@ -176,6 +179,33 @@ class Client:
             CachedWheel.from_document(entry)
             for entry in _entries(self._json("GET", "/v1/wheels", query=query), "wheels")
         ]
+
+    def offers(self, project: str, channel: str = "") -> tuple[OfferedFile, ...]:
+        """What the index shows of a project, as pip sees it; nothing where it has no page of it.
+
+        :param channel: empty means the default one.
+        """
+        path = f"/simple/{_segment(project)}/"
+        if channel not in ("", "default"):
+            path = f"/channels/{_segment(channel)}{path}"
+        try:
+            page = self._json("GET", path, headers={"accept": _PAGE}, repeatable=True)
+        except NotFound:
+            return ()
+        if not isinstance(page, dict):
+            return ()
+        return OfferedFile.of_page(page, f"{self.url}{path}")
+
+    def file_digest(self, address: str) -> Digest:
+        """The digest of a file's bytes, as the index gives them now; nothing is kept.
+
+        :param address: the whole one, as its page names it.
+        """
+        found = hashlib.sha256()
+        with self._stream("GET", address, headers={"accept-encoding": "identity"}) as response:
+            for piece in _pieces(response, self.url):
+                found.update(piece)
+        return Digest(found.hexdigest())
 
     def record(self, build_key: str) -> dict[str, Any] | None:
         """The record of a build key: every input, the output, timings; None where the store has none."""

@@ -53,6 +53,9 @@ class FakeWorld:
     def add_child(self, job_id, title):
         return self.service.add_child(self.service.jobs[job_id], "wheel", title).id
 
+    def publish(self, filename):
+        return self.service.publish(filename, sdist=b"a source"), Digest.of(b"a source")
+
 
 class RealWorld:
     """The front door over real servers, with a test in the worker's place."""
@@ -90,6 +93,14 @@ class RealWorld:
         self.services.ledger.park(claim, [child.id], claim.job.spec)
         self.claims.pop(job_id)
         return child.id
+
+    def publish(self, filename):
+        from tests.integration.builder_service.conftest import publish_wheel
+
+        project, version = filename.split("-")[:2]
+        record = publish_wheel(self.services, project.replace("_", "-"), version)
+        assert record.filename == filename
+        return record.digest, Digest.parse(record.inputs.sdist)
 
 
 @contextmanager
@@ -363,3 +374,21 @@ def test_every_refusal_is_one_of_our_errors(client):
         with pytest.raises(WheelyardError) as raised:
             client.build({**request})
         assert raised.value.exit_code == 2
+
+
+def test_an_index_without_a_project_offers_nothing_of_it(client):
+    assert client.offers("tiny-thing") == ()
+    assert client.offers("tiny-thing", "team") == ()
+
+
+def test_a_published_wheel_is_offered_with_its_digest_and_source(world, client):
+    digest, sdist = world.publish("tiny_thing-1.0-py3-none-any.whl")
+    (file,) = client.offers("tiny-thing")
+    assert (file.filename, file.digest, file.yanked) == ("tiny_thing-1.0-py3-none-any.whl", digest, False)
+    assert client.file_digest(file.url) == digest
+    (wheel,) = client.wheels("tiny-thing")
+    assert wheel.digest == digest
+    record = client.record(wheel.build_key)
+    assert record is not None
+    assert record["inputs"]["sdist"] == str(sdist)
+    assert client.record("0" * 64) is None

@@ -23,6 +23,7 @@ from wheelyard.cli.log_command import logs
 from wheelyard.cli.session import Session
 from wheelyard.cli.stack_commands import doctor, down, up, version
 from wheelyard.cli.toolchain_commands import toolchain_app
+from wheelyard.cli.wait_command import wait
 from wheelyard.cli.worker_commands import workers
 from wheelyard.errors import Cancelled, InputError
 
@@ -84,7 +85,7 @@ def root(
 app.add_typer(toolchain_app, name="toolchain")
 app.add_typer(cache_app, name="cache")
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    up, down, doctor, version, build, image, jobs, job, logs, cancel, workers,
+    up, down, doctor, version, build, wait, image, jobs, job, logs, cancel, workers,
 )  # fmt: skip
 for _command in _COMMANDS:
     app.command(epilog=exit_codes_help())(_command)

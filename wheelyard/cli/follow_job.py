@@ -16,7 +16,7 @@ from wheelyard.cli.progress.display import Display, ProgressStyle, make_display,
 from wheelyard.cli.progress.json_lines import write_json_line
 from wheelyard.cli.results import write_result
 from wheelyard.client import Client
-from wheelyard.errors import Cancelled, Conflict, InfrastructureError, WheelyardError
+from wheelyard.errors import Cancelled, Conflict, InfrastructureError, TimedOut, WheelyardError
 from wheelyard.event import Event
 from wheelyard.following import Following
 
@@ -83,9 +83,13 @@ def log_owner(job: JobAnswer) -> str:
     return str(named or (failed[0] if failed else job.id))
 
 
-def follow_to_end(client: Client, job: JobAnswer, style: ProgressStyle) -> JobAnswer:
+def follow_to_end(
+    client: Client, job: JobAnswer, style: ProgressStyle, *, limit: float | None = None
+) -> JobAnswer:
     """Show a job until its end, and return it as it ended. The first Ctrl-C cancels it.
 
+    :param limit: moment of `time.monotonic` at which following ends, while the job goes on; None for never.
+    :raises TimedOut: that moment came.
     :raises Cancelled: it was cancelled by Ctrl-C, whatever the service made of that.
     :raises ServiceUnreachable: the service stayed away for too long.
     """
@@ -101,7 +105,7 @@ def follow_to_end(client: Client, job: JobAnswer, style: ProgressStyle) -> JobAn
     with _counted_interrupts() as interrupts, display:
         display.expect(job.id, job.children)
         display.stand(job.id, job.queue)
-        _show(client, job, display, following, interrupts, trouble)
+        _show(client, job, display, following, interrupts, trouble, limit)
     return client.job(job.id)
 
 
@@ -112,6 +116,7 @@ def _show(
     following: Following,
     interrupts: _Interrupts,
     trouble: list[str],
+    limit: float | None,
 ) -> None:
     leave_at, lost, known = 0.0, False, {job.id}
     looks = _Looks(client, job.id, display, known)
@@ -124,21 +129,29 @@ def _show(
                 _expect_all(client, job.id, display, known)
         else:
             display.tick()
-        while trouble:
-            text = trouble.pop(0)
-            if text and not lost:
-                display.note(f"the connection was lost ({text}); trying again")
-            elif not text and lost:
-                display.note("the connection is back")
-            lost = bool(text)
+        lost = _say_trouble(display, trouble, lost=lost)
         if interrupts.count and not leave_at:
             leave_at = time.monotonic() + _GRACE_SECONDS
             display.note("cancelling; Ctrl-C again leaves at once")
             _cancel(client, job)
         if leave_at and time.monotonic() > leave_at:
             break
+        if limit is not None and not leave_at and time.monotonic() > limit:
+            raise _not_in_time(job)
     if leave_at:
         _end_of_cancelled(client, job.id)
+
+
+def _say_trouble(display: Display, trouble: list[str], *, lost: bool) -> bool:
+    """Say what was heard of the connection; gives whether it is lost now."""
+    while trouble:
+        text = trouble.pop(0)
+        if text and not lost:
+            display.note(f"the connection was lost ({text}); trying again")
+        elif not text and lost:
+            display.note("the connection is back")
+        lost = bool(text)
+    return lost
 
 
 class _Looks:
@@ -210,6 +223,15 @@ def _cancel(client: Client, job: JobAnswer) -> None:
             do=f"see `wheelyard job {job.id}`",
             job=job.id,
         )
+
+
+def _not_in_time(job: JobAnswer) -> TimedOut:
+    return TimedOut(
+        f"{job.title or job.id} did not end in the time that it was given",
+        found="the job goes on without this command",
+        do=f"run the same command again, which joins the job; or end it: `wheelyard cancel {job.id}`",
+        job=job.id,
+    )
 
 
 def _end_of_cancelled(client: Client, job_id: str) -> None:

@@ -133,48 +133,49 @@ def front_door(settings_with, redis_url, serve) -> FrontDoor:
 @pytest.fixture
 def publish() -> Callable[..., WheelRecord]:
     """Publishes a wheel of one pure module, as a worker does: bytes, record, and a row in the channel."""
-
-    def publish_wheel(
-        services: Services, project: str = "tiny-thing", version: str = "1.0", channel: str = "default"
-    ) -> WheelRecord:
-        name = project.replace("-", "_")
-        metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n".encode()
-        metadata += b"Requires-Python: >=3.8\n"
-        body = make_wheel(name, version, metadata)
-        services.store.put_blob(body, Digest.of(body))
-        services.store.put_blob(metadata, Digest.of(metadata))
-        record = WheelRecord(
-            inputs=BuildInputs(
-                project=project,
-                version=version,
-                sdist=str(Digest.of(b"sdist of " + body)),
-                sdist_filename=f"{name}-{version}.tar.gz",
-                toolchain=str(Digest.of(b"toolchain")),
-                target="manylinux_2_36_x86_64",
-                python_tag="cp311",
-                build_wheels={},
-                environment={},
-                config_settings={},
-            ),
-            channel=channel,
-            filename=f"{name}-{version}-py3-none-any.whl",
-            digest=Digest.of(body),
-            size=len(body),
-            metadata_digest=Digest.of(metadata),
-            requires_python=">=3.8",
-            requires_dist=(),
-            imports=(name,),
-            external=(),
-            toolchain="debian12-cp311",
-            published_at=1_764_000_000.0,
-        )
-        services.store.put_document(record.document_name, canonical_json(record.to_document()))
-        file = keep_file(services.store, IndexFile.of_record(record, channel))
-        with services.catalogue.database.transaction() as session:
-            services.catalogue.add(session, file)
-        return record
-
     return publish_wheel
+
+
+def publish_wheel(
+    services: Services, project: str = "tiny-thing", version: str = "1.0", channel: str = "default"
+) -> WheelRecord:
+    """Publish a wheel of one pure module, as a worker does: bytes, record, and a row in the channel."""
+    name = project.replace("-", "_")
+    metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n".encode()
+    metadata += b"Requires-Python: >=3.8\n"
+    body = make_wheel(name, version, metadata)
+    services.store.put_blob(body, Digest.of(body))
+    services.store.put_blob(metadata, Digest.of(metadata))
+    record = WheelRecord(
+        inputs=BuildInputs(
+            project=project,
+            version=version,
+            sdist=str(Digest.of(b"sdist of " + body)),
+            sdist_filename=f"{name}-{version}.tar.gz",
+            toolchain=str(Digest.of(b"toolchain")),
+            target="manylinux_2_36_x86_64",
+            python_tag="cp311",
+            build_wheels={},
+            environment={},
+            config_settings={},
+        ),
+        channel=channel,
+        filename=f"{name}-{version}-py3-none-any.whl",
+        digest=Digest.of(body),
+        size=len(body),
+        metadata_digest=Digest.of(metadata),
+        requires_python=">=3.8",
+        requires_dist=(),
+        imports=(name,),
+        external=(),
+        toolchain="debian12-cp311",
+        published_at=1_764_000_000.0,
+    )
+    services.store.put_document(record.document_name, canonical_json(record.to_document()))
+    file = keep_file(services.store, IndexFile.of_record(record, channel))
+    with services.catalogue.database.transaction() as session:
+        services.catalogue.add(session, file)
+    return record
 
 
 def make_wheel(name: str, version: str, metadata: bytes) -> bytes:

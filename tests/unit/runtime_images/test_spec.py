@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from runtime_images.spec import ImageSpec
-from runtime_images.wheel_tags import accepted_tags, refuse_foreign_wheel
+from runtime_images.wheel_tags import refuse_foreign_wheel
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError
 from wheelyard.image_record import WheelPin
 from wheelyard.oci import Layer
+from wheelyard.wheel_tags import accepted_tags
 
 BASE = Layer(digest=Digest.of(b"gz"), diff_id=Digest.of(b"tar"), size=2, unpacked=3, title="base demo")
 

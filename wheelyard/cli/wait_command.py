@@ -1,0 +1,111 @@
+"""The command that waits until the index has all of a lock, and lets be built what it lacks."""
+
+# ruff: noqa: D301 - \b keeps the lines of an example apart in the help; it must not be raw.
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wheelyard.cli.build_command import Batch, ChannelName, Progress, ToolchainName
+from wheelyard.cli.progress.display import ProgressStyle
+from wheelyard.cli.session import session_of
+
+if TYPE_CHECKING:
+    from wheelyard.user_lock import UserLock
+
+LockFiles = Annotated[
+    list[Path],
+    typer.Option(
+        "--requirement", "-r", help="The lock; may be repeated. `-` is standard input.", metavar="FILE"
+    ),
+]
+WriteLock = Annotated[
+    Path | None,
+    typer.Option(
+        "--write-lock", help="Write the lock with the hashes of the index's own wheels beside its own.",
+        metavar="FILE", dir_okay=False,
+    ),
+]  # fmt: skip
+
+
+def wait(
+    context: typer.Context,
+    files: LockFiles,
+    channel: ChannelName = "default",
+    toolchain: ToolchainName = "",
+    timeout: Annotated[
+        str, typer.Option(help="How long to wait at the most, such as 90m or 2h.", metavar="TIME")
+    ] = "",
+    write_lock: WriteLock = None,
+    batch: Batch = False,
+    progress: Progress = ProgressStyle.AUTO,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is missing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Only one JSON document at the end.")] = False,
+) -> None:
+    """Wait until pip can install all of a lock from the index; what is missing is built.
+
+    The lock is one that pip-tools or uv wrote, or any requirements file with exact versions. Whether a wheel
+    fits is decided as pip does it for the toolchain's Python: by version, tags, Requires-Python, and by hash
+    where the lock has hashes. The same lock of two people is built once.
+
+    A lock that was made elsewhere allows only the wheels of elsewhere by hash. With --write-lock it allows
+    those too that were built here from an sdist whose hash is in the lock; each is fetched and counted first.
+
+    \b
+    Examples:
+      wheelyard wait -r lock.txt && pip install --index-url $WHEELYARD_URL/simple/ -r lock.txt
+      wheelyard wait -r lock.txt -r dev.txt --toolchain debian12-cp311 --timeout 2h
+      wheelyard wait -r lock.txt --write-lock lock.here.txt
+      uv export --no-emit-project | wheelyard wait -r - --dry-run
+    """
+    from wheelyard.cli.lock_wait import LockWait
+
+    session = session_of(context)
+    lock = _read_lock(files)
+    style = ProgressStyle.QUIET if as_json else progress
+    limit = time.monotonic() + _seconds(timeout) if timeout else None
+    with session.client() as client:
+        waiting = LockWait(
+            client=client,
+            lock=lock,
+            files=tuple(files),
+            toolchain=toolchain or session.settings().toolchain,
+            channel=channel,
+            batch=batch,
+            style=style,
+            as_json=as_json,
+            limit=limit,
+        )
+        raise typer.Exit(waiting.tell() if dry_run else waiting.run(write_lock))
+
+
+def _read_lock(files: list[Path]) -> UserLock:
+    import sys
+
+    from wheelyard.errors import InputError
+    from wheelyard.user_lock import read_user_lock
+
+    texts = []
+    for path in files:
+        try:
+            text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} can't be read", found=str(error)) from error
+        texts.append(("standard input" if str(path) == "-" else str(path), text))
+    return read_user_lock(texts)
+
+
+def _seconds(text: str) -> int:
+    from wheelyard.errors import InputError
+    from wheelyard.limits import parse_seconds
+
+    try:
+        return parse_seconds(text)
+    except ValueError as error:
+        raise InputError(
+            "--timeout has a value that it can't have", expected=str(error), found=text
+        ) from error

@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     )
     debian_mirror: str = Field("", description="Debian mirror; empty means the one that apt uses.")
     index_url: str = Field("", description="Upstream package index; empty means pip's configured one.")
+    upstream_page_seconds: int = Field(
+        600, ge=0, description="Seconds for which the upstream index is not asked again for a project's page."
+    )
 
     engine: Literal["auto", "podman", "docker"] = Field("auto", description="Container engine.")
     compile_slots: int = Field(

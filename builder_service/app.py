@@ -23,7 +23,10 @@ from builder_service import (
     workers,
 )
 from builder_service.body_limit import MAX_BODY_BYTES, BodyLimit
+from builder_service.file_uses import FileUses
+from builder_service.hidden_tokens import HiddenTokens
 from builder_service.jobs import job_routes
+from builder_service.page_cache import PageCache
 from builder_service.part_checks import checks_of
 from builder_service.request_log import RequestLog
 from builder_service.services import Services, open_services
@@ -82,10 +85,13 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
         redirect_slashes=False,
     )
     app.state.services = opened
-    app.state.metrics = metrics.Metrics(opened.ledger.database, checks_of(opened))
+    app.state.metrics = metrics.Metrics(opened.ledger.database, checks_of(opened), opened.upstream.tally)
+    app.state.pages = PageCache(opened.ledger.database, opened.channels)
+    app.state.uses = FileUses(opened.catalogue)
     problems.install(app)
     app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES, apart=("/v1/blobs/",))
-    app.add_middleware(RequestLog, metrics=app.state.metrics, tracer=opened.tracer)
+    hidden = HiddenTokens(settings.token.get_secret_value())
+    app.add_middleware(RequestLog, metrics=app.state.metrics, hidden=hidden, tracer=opened.tracer)
     for router in (
         submissions.router,
         job_routes("/v1/builds", "builds", Kind.BUILD),

@@ -1,79 +1,133 @@
-"""Addresses of the wheels' bytes and of their metadata (PEP 658), which never change and may be kept."""
+"""Addresses of files and of their metadata (PEP 658), which never change and may be kept."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.background import BackgroundTask
 
-from builder_service.blob_response import blob_response
+from builder_service.blob_response import IMMUTABLE, blob_response
+from builder_service.file_uses import FileUses
 from builder_service.metrics import metrics_of
+from builder_service.page_cache import EVERY_CHANNEL, Page
+from builder_service.page_response import page_response, pages_of
 from builder_service.problems import responses
-from builder_service.services import Opened
+from builder_service.services import Opened, Services
 from wheelyard.digests import Digest
 from wheelyard.errors import NotFound
 from wheelyard.index_file import IndexFile
+from wheelyard.projects import refuse_quarantined
 
 router = APIRouter(prefix="/files", tags=["index"])
 _LINK_SECONDS = 3600
 _METADATA = ".metadata"
+_PLAIN = "text/plain"
+_MEDIA_TYPES = {".whl": "application/zip", ".zip": "application/zip", ".tar.gz": "application/gzip"}
 _BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-Hex = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the wheel.")]
+Hex = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file.")]
 FileName = Annotated[
-    str, Path(max_length=400, description="A wheel's name (PEP 427), or that with `.metadata` behind it.")
+    str, Path(max_length=400, description="A file's name, or a wheel's with `.metadata` behind it.")
 ]
 
 
 @router.get(
     "/{digest}/{filename}",
     operation_id="get_file",
-    summary="A wheel, or its metadata",
+    summary="A wheel or an sdist, or a wheel's metadata",
     response_class=Response,
     responses={
         200: _BYTES,
         206: _BYTES,
         302: {"description": "To the store itself, for a while"},
         304: {"description": "Not modified"},
-        **responses(404, 416, 422),
+        **responses(403, 404, 416, 422),
     },
 )
 @router.head("/{digest}/{filename}", include_in_schema=False)
-def get_file(digest: Hex, filename: FileName, request: Request, services: Opened) -> Response:
+async def get_file(digest: Hex, filename: FileName, request: Request, services: Opened) -> Response:
     """The bytes that an index page names; with ranges, so that metadata can be read without the whole."""
     name = filename.removesuffix(_METADATA)
-    file = services.catalogue.file(Digest(digest), name) if _plain(name) else None
+    if name == filename:
+        return await to_thread.run_sync(_file_response, services, request, digest, name)
+    page = await pages_of(request).get(
+        EVERY_CHANNEL, f"{digest}/{name}", _METADATA, lambda: _metadata(services, digest, name)
+    )
+    metrics_of(request).files.labels("miss" if page is None else "hit").inc()
+    if page is None:
+        raise _no_file(digest, filename)
+    return page_response(request, page, cache_control=IMMUTABLE, vary="Accept-Encoding")
+
+
+def _file_response(services: Services, request: Request, digest: str, name: str) -> Response:
+    file = _find(services, digest, name)
     metrics_of(request).files.labels("miss" if file is None else "hit").inc()
     if file is None:
-        raise NotFound(f"no channel has a file {name[:200]!r} of that digest", digest=f"sha256:{digest}")
-    if name != filename:
-        if file.metadata_digest is None:
-            raise NotFound(f"{name} has no metadata beside it", do="only wheels have it (PEP 658)")
-        return blob_response(
-            request, services.store, file.metadata_digest, media_type="text/plain; charset=utf-8"
-        )
-    if services.settings.serve_files == "redirect":
-        link = services.store.presigned_url(file.digest, file.filename, _LINK_SECONDS)
-        if link is not None:
-            # A copy of this answer must not outlive the link.
-            return RedirectResponse(
-                link, 302, headers={"Cache-Control": f"private, max-age={_LINK_SECONDS // 2}"}
-            )
-    return _stream(request, services, file)
+        raise _no_file(digest, name)
+    response = _redirect(services, file) or _stream(services, request, file)
+    uses: FileUses = request.app.state.uses
+    if request.method == "GET" and uses.is_news(file):
+        response.background = BackgroundTask(uses.note, file)
+    return response
 
 
-def _stream(request: Request, services: Opened, file: IndexFile) -> Response:
+def _find(services: Services, digest: str, name: str) -> IndexFile | None:
+    """The file of that address.
+
+    :raises Quarantined: it must not be offered (PEP 792).
+    """
+    file = services.catalogue.file(Digest(digest), name) if _plain(name) else None
+    if file is not None:
+        refuse_quarantined(services.projects.get(file.project))
+    return file
+
+
+def _metadata(services: Services, digest: str, name: str) -> Page | None:
+    file = _find(services, digest, name)
+    if file is None or file.metadata_digest is None:
+        return None
+    stream = services.store.open_blob(file.metadata_digest)
+    if stream is None:
+        return None
+    with stream:
+        return Page.of(stream.read(), _PLAIN, etag=str(file.metadata_digest))
+
+
+def _no_file(digest: str, name: str) -> NotFound:
+    what = "a file" if name == name.removesuffix(_METADATA) else "metadata (PEP 658)"
+    return NotFound(f"no channel has {what} {name[:200]!r} of that digest", digest=f"sha256:{digest}")
+
+
+def _redirect(services: Services, file: IndexFile) -> Response | None:
+    if services.settings.serve_files != "redirect":
+        return None
+    link = services.store.presigned_url(file.digest, file.filename, _LINK_SECONDS)
+    if link is None:
+        return None
+    # A copy of this answer must not outlive the link, and the link is for who was let in.
+    return RedirectResponse(link, 302, headers={"Cache-Control": f"private, max-age={_LINK_SECONDS // 2}"})
+
+
+def _stream(services: Services, request: Request, file: IndexFile) -> Response:
     disposition = {"Content-Disposition": f'attachment; filename="{file.filename}"'}
     return blob_response(
         request,
         services.store,
         file.digest,
         size=file.size,
-        media_type="application/zip",
+        media_type=media_type_of(file.filename),
         headers=disposition,
     )
 
 
+def media_type_of(filename: str) -> str:
+    """The media type of a wheel or an sdist; a compressed tar is a file and no encoding of one."""
+    ends = (media_type for end, media_type in _MEDIA_TYPES.items() if filename.endswith(end))
+    return next(ends, "application/x-tar" if filename.endswith(".tar") else "application/octet-stream")
+
+
 def _plain(name: str) -> bool:
-    """Whether a name can be a wheel's; anything else does not reach the database."""
+    """Whether a name can be a file's; anything else does not reach the database."""
     return name.isascii() and name.isprintable() and "/" not in name

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from wheelyard.catalogue import Catalogue
+from wheelyard.channels import Channels
 from wheelyard.doorbell import CeleryDoorbell, Doorbell
 from wheelyard.errors import InputError
 from wheelyard.events import EventListener, EventStream, RedisEventListener, RedisEventStream
@@ -16,22 +17,28 @@ from wheelyard.jobs.deliveries import Deliveries
 from wheelyard.jobs.idempotency import IdempotencyKeys
 from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.queue_place import QueuePlaces
+from wheelyard.project_page import ProjectPages
+from wheelyard.projects import Projects
 from wheelyard.requests import Requests
 from wheelyard.settings import Settings
 from wheelyard.store.contract import Store
 from wheelyard.store.open import open_store
 from wheelyard.tokens import Tokens
 from wheelyard.tracing import NO_TRACER, Tracer, open_tracer
+from wheelyard.upstream.pulled_index import PulledIndex, open_upstream
+from wheelyard.yanks import Yanks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The front door's parts. Each is safe to share between threads.
 
+    :param pages: what channels show of projects.
     :param keys: what requests with an `Idempotency-Key` were answered with.
     :param deliveries: the webhooks.
     :param tokens: the access tokens.
     :param places: where jobs stand in their queues.
+    :param upstream: the upstream index's part of the pages, and its files.
     :param events: the live events, for a thread.
     :param listener: the same, for the event loop.
     """
@@ -39,6 +46,11 @@ class Services:
     settings: Settings
     ledger: Ledger
     catalogue: Catalogue
+    channels: Channels
+    projects: Projects
+    pages: ProjectPages
+    upstream: PulledIndex
+    yanks: Yanks
     requests: Requests
     keys: IdempotencyKeys
     deliveries: Deliveries
@@ -66,17 +78,32 @@ def open_services(settings: Settings) -> Services:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.effective_database_url)
     ledger, catalogue = Ledger(database), Catalogue(database)
+    store = open_store(settings)
+    channels, projects = Channels(database, store), Projects(database, store)
+    upstream = PulledIndex(
+        database,
+        store,
+        channels,
+        projects,
+        lambda: open_upstream(settings.index_url, settings.effective_public_url),
+        seconds=settings.upstream_page_seconds,
+    )
     doorbell = CeleryDoorbell(settings.redis_url)
     return Services(
         settings=settings,
         ledger=ledger,
         catalogue=catalogue,
+        channels=channels,
+        projects=projects,
+        pages=ProjectPages(database, channels, projects, upstream),
+        upstream=upstream,
+        yanks=Yanks(database, store),
         requests=Requests(ledger, catalogue, doorbell, settings.resolve_max_age),
         keys=IdempotencyKeys(database),
         deliveries=Deliveries(database),
         tokens=Tokens(database),
         places=QueuePlaces(ledger),
-        store=open_store(settings),
+        store=store,
         events=RedisEventStream(settings.redis_url),
         listener=RedisEventListener(settings.redis_url),
         doorbell=doorbell,

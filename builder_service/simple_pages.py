@@ -1,20 +1,21 @@
-"""The simple API's pages (PEP 503, PEP 691), from which pip and uv install: one index per channel."""
+"""Addresses of the simple API's pages, from which pip and uv install: one index per channel."""
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import re
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from packaging.utils import canonicalize_name
 
-from builder_service.blob_response import etag_matches
-from builder_service.problems import responses
-from builder_service.services import Opened, Services
+from builder_service.page_cache import Page
+from builder_service.page_response import page_response, pages_of
+from builder_service.problems import problem_of, problem_response, responses
+from builder_service.services import Services
 from wheelyard.catalogue import check_channel
+from wheelyard.channels import no_channel
 from wheelyard.errors import InputError, NotFound
 from wheelyard.simple_index import (
     HTML,
@@ -28,6 +29,7 @@ from wheelyard.simple_index import (
 router = APIRouter(tags=["index"])
 _PROJECT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,198}[A-Za-z0-9])?")
 _TEXT_HTML = "text/html"
+_ABSENT_SECONDS = 5
 _OFFERS = (
     (JSON, JSON),
     ("application/vnd.pypi.simple.latest+json", JSON),
@@ -60,6 +62,7 @@ class NotAcceptable(InputError):
     status = 406
 
 
+@functools.lru_cache(maxsize=256)
 def negotiate(accept: str) -> str:
     """The media type to answer with (RFC 9110, section 12.5.1); HTML where nothing is said (PEP 691).
 
@@ -97,51 +100,73 @@ def negotiate(accept: str) -> str:
 
 @router.get("/simple", include_in_schema=False)
 @router.get("/channels/{channel}/simple", include_in_schema=False)
-def _add_slash(request: Request) -> RedirectResponse:
-    return RedirectResponse(f"{request.url.path}/", 301)
+async def _add_slash(request: Request) -> RedirectResponse:
+    return _redirect(f"{request.url.path}/")
 
 
-def _list_page(services: Services, request: Request, channel: str, accept: str, form: str) -> Response:
-    projects = services.catalogue.projects(check_channel(channel))
-    return _page(
-        request, form or accept, lambda: project_list_json(projects), lambda: project_list_html(projects)
-    )
+@router.get("/simple/{project}", include_in_schema=False)
+@router.get("/channels/{channel}/simple/{project}", include_in_schema=False)
+async def _add_slash_to_project(request: Request, project: Project) -> RedirectResponse:
+    return _redirect(_canonical_address(request.url.path, project))
 
 
-def _project_page(
-    services: Services, request: Request, channel: str, project: str, accept: str, form: str
-) -> Response:
+def _canonical_address(path: str, project: str) -> str:
     if not _PROJECT.fullmatch(project):
-        raise NotFound(f"{project[:80]!r} is not the name of a project")
-    name = canonicalize_name(project)
-    if name != project or not request.url.path.endswith("/"):
-        place = request.url.path.removesuffix("/").removesuffix(project)
-        return RedirectResponse(f"{place}{name}/", 301, headers={"Cache-Control": "max-age=3600"})
-    files = services.catalogue.files(check_channel(channel), name)
-    if not files:
         raise NotFound(
-            f"the channel {channel} has no wheel of {name}",
-            do=f"ask for it with `wheelyard build {name}`, or with POST /v1/builds",
+            f"{project[:80]!r} is not the name of a project",
+            expected="letters, digits, and . - _ between them (PEP 508)",
         )
-    return _page(
-        request, form or accept, lambda: project_json(name, files), lambda: project_html(name, files)
+    place = path.removesuffix("/").removesuffix(project)
+    return f"{place}{canonicalize_name(project)}/"
+
+
+def _redirect(address: str) -> RedirectResponse:
+    return RedirectResponse(address, 301, headers={"Cache-Control": "max-age=3600"})
+
+
+async def _list_page(request: Request, channel: str, accept: str, form: str) -> Response:
+    services: Services = request.app.state.services
+    media_type = negotiate(form or accept)
+
+    def make() -> Page:
+        chain = services.channels.chain(check_channel(channel))
+        projects = services.catalogue.projects(*(one.name for one in chain))
+        render = project_list_json if media_type == JSON else project_list_html
+        return Page.of(render(projects), media_type)
+
+    page = await pages_of(request).get(check_channel(channel), "", media_type, make)
+    if page is None:
+        raise no_channel(channel)
+    return page_response(request, page)
+
+
+async def _project_page(request: Request, channel: str, project: str, accept: str, form: str) -> Response:
+    services: Services = request.app.state.services
+    media_type = negotiate(form or accept)
+    address = _canonical_address(request.url.path, project)
+    if address != request.url.path:
+        return _redirect(address)
+
+    def make() -> Page | None:
+        found = services.pages.read(channel, project)
+        if found is None:
+            return None
+        render = project_json if media_type == JSON else project_html
+        body = render(found, services.settings.effective_public_url)
+        return Page.of(body, media_type, fresh_seconds=found.fresh_seconds)
+
+    page = await pages_of(request).get(check_channel(channel), project, media_type, make)
+    return _absent(request, channel, project) if page is None else page_response(request, page)
+
+
+def _absent(request: Request, channel: str, project: str) -> Response:
+    error = NotFound(
+        f"the channel {channel} has no wheel of {project}",
+        do=f"ask for it with `wheelyard build {project}`, or with POST /v1/builds",
     )
-
-
-def _page(
-    request: Request, accept: str, as_json: Callable[[], bytes], as_html: Callable[[], bytes]
-) -> Response:
-    media_type = negotiate(accept)
-    body = as_json() if media_type == JSON else as_html()
-    etag = f'"{hashlib.sha256(media_type.encode() + body).hexdigest()[:32]}"'
-    # What the index shows changes at any time; who holds a copy asks whether it still is the newest.
-    headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "no-cache"}
-    if etag_matches(request.headers.get("if-none-match", ""), etag):
-        return Response(status_code=304, headers=headers)
-    headers["Content-Length"] = str(len(body))
-    content_type = f"{media_type}; charset=utf-8" if media_type == _TEXT_HTML else media_type
-    content = b"" if request.method == "HEAD" else body
-    return Response(content, headers={**headers, "Content-Type": content_type})
+    # Whoever asked may have it built next, and then asks again.
+    headers = {"Cache-Control": f"max-age={_ABSENT_SECONDS}"}
+    return problem_response(problem_of(error, request.url.path), headers)
 
 
 @router.get(
@@ -152,14 +177,13 @@ def _page(
     responses={**_ANSWERS, **responses(406)},
 )
 @router.head("/simple/", include_in_schema=False)
-def list_projects(
-    services: Opened,
+async def list_projects(
     request: Request,
     accept: Accept = "",
     form: Format = "",
 ) -> Response:
     """PEP 503 in HTML, PEP 691 in JSON."""
-    return _list_page(services, request, "default", accept, form)
+    return await _list_page(request, "default", accept, form)
 
 
 @router.get(
@@ -170,18 +194,16 @@ def list_projects(
     responses={**_ANSWERS, **responses(406, 422)},
 )
 @router.head("/channels/{channel}/simple/", include_in_schema=False)
-def list_channel_projects(
-    services: Opened,
+async def list_channel_projects(
     request: Request,
     channel: Channel,
     accept: Accept = "",
     form: Format = "",
 ) -> Response:
     """The same as `/simple/`, of another channel."""
-    return _list_page(services, request, channel, accept, form)
+    return await _list_page(request, channel, accept, form)
 
 
-@router.get("/simple/{project}", include_in_schema=False)
 @router.get(
     "/simple/{project}/",
     operation_id="list_files",
@@ -190,18 +212,16 @@ def list_channel_projects(
     responses={**_ANSWERS, **responses(404, 406, 422)},
 )
 @router.head("/simple/{project}/", include_in_schema=False)
-def list_files(
-    services: Opened,
+async def list_files(
     request: Request,
     project: Project,
     accept: Accept = "",
     form: Format = "",
 ) -> Response:
-    """With hashes, sizes and times (PEP 700) and the metadata's hash (PEP 658, PEP 714)."""
-    return _project_page(services, request, "default", project, accept, form)
+    """As version 1.4 of the specification says: hashes, sizes, times, metadata, yanks, provenance, status."""
+    return await _project_page(request, "default", project, accept, form)
 
 
-@router.get("/channels/{channel}/simple/{project}", include_in_schema=False)
 @router.get(
     "/channels/{channel}/simple/{project}/",
     operation_id="list_channel_files",
@@ -210,8 +230,7 @@ def list_files(
     responses={**_ANSWERS, **responses(404, 406, 422)},
 )
 @router.head("/channels/{channel}/simple/{project}/", include_in_schema=False)
-def list_channel_files(
-    services: Opened,
+async def list_channel_files(
     request: Request,
     channel: Channel,
     project: Project,
@@ -219,4 +238,4 @@ def list_channel_files(
     form: Format = "",
 ) -> Response:
     """The same as `/simple/{project}/`, of another channel."""
-    return _project_page(services, request, channel, project, accept, form)
+    return await _project_page(request, channel, project, accept, form)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields
 
 from packaging.utils import canonicalize_name
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from wheelyard.digests import Digest
@@ -18,6 +18,8 @@ from wheelyard.jobs.database import Database
 from wheelyard.jobs.models import BuildLockRow, CompilerCacheRow, FileRow, ToolchainRow
 
 _FIELDS = tuple(field.name for field in fields(IndexFile))
+USE_SECONDS = 86400.0
+"""Time for which one note of a file's use stands for all."""
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -38,10 +40,10 @@ class Catalogue:
         self.database = database
         self._clock = clock
 
-    def projects(self, channel: str) -> list[str]:
-        """Canonical names of the projects that a channel has files of, sorted."""
+    def projects(self, *channels: str) -> list[str]:
+        """Canonical names of the projects that one of some channels has files of, sorted."""
         with self.database.reading() as session:
-            query = select(FileRow.project).where(FileRow.channel == channel).distinct()
+            query = select(FileRow.project).where(FileRow.channel.in_(channels)).distinct()
             return sorted(session.scalars(query))
 
     def files(self, channel: str | None, project: str | None = None) -> list[IndexFile]:
@@ -52,27 +54,27 @@ class Catalogue:
         if project is not None:
             query = query.where(FileRow.project == canonicalize_name(project))
         with self.database.reading() as session:
-            return [_file(row) for row in session.scalars(query)]
+            return [index_file_of(row) for row in session.scalars(query)]
 
     def file(self, digest: Digest, filename: str) -> IndexFile | None:
         """The file of that digest and name in any channel, or None."""
         query = select(FileRow).where(FileRow.digest == str(digest), FileRow.filename == filename).limit(1)
         with self.database.reading() as session:
             row = session.scalar(query)
-            return None if row is None else _file(row)
+            return None if row is None else index_file_of(row)
 
     def by_build_key(self, build_key: str, channel: str) -> IndexFile | None:
         """The cache's one question: the channel's wheel of these inputs, or None for a miss."""
         query = select(FileRow).where(FileRow.build_key == build_key, FileRow.channel == channel)
         with self.database.reading() as session:
             row = session.scalar(query)
-            return None if row is None else _file(row)
+            return None if row is None else index_file_of(row)
 
     def of_build_key(self, build_key: str) -> list[IndexFile]:
         """The wheel of these inputs in every channel that shows it, sorted by channel."""
         query = select(FileRow).where(FileRow.build_key == build_key).order_by(FileRow.channel)
         with self.database.reading() as session:
-            return [_file(row) for row in session.scalars(query)]
+            return [index_file_of(row) for row in session.scalars(query)]
 
     def taken_names(self, session: Session, channel: str, project: str) -> dict[str, str]:
         """File names that a channel has of a project, each with its digest."""
@@ -88,6 +90,15 @@ class Catalogue:
         """
         if session.get(FileRow, (file.channel, file.filename)) is None:
             session.add(FileRow(**file.to_document(), yanked=file.yanked))
+
+    def note_use(self, digest: Digest, filename: str) -> None:
+        """Note that somebody took a file; once a day is enough for those who forget what nobody uses."""
+        now = self._clock()
+        query = update(FileRow).where(
+            FileRow.digest == str(digest), FileRow.filename == filename, FileRow.used_at < now - USE_SECONDS
+        )
+        with self.database.transaction() as session:
+            session.execute(query.values(used_at=now))
 
     def toolchain_image(self, name: str) -> str | None:
         """Image id (`sha256:…`) that a toolchain's name stands for, or None where it was never made."""
@@ -133,5 +144,6 @@ class Catalogue:
             session.merge(BuildLockRow(key=key, lock=str(lock), made_at=self._clock()))
 
 
-def _file(row: FileRow) -> IndexFile:
+def index_file_of(row: FileRow) -> IndexFile:
+    """A row of the files, as a value."""
     return IndexFile.from_document({name: getattr(row, name) for name in _FIELDS})

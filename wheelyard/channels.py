@@ -128,6 +128,24 @@ class Channels:
         with self._database.reading() as session:
             return _chain(session, name)
 
+    def stamps(self) -> dict[str, tuple[tuple[str, int], ...]]:
+        """Of each channel: its chain, each one with the number that counts what changed there.
+
+        What was read of a channel after this was asked holds for as long as its stamp is the same.
+        """
+        query = select(ChannelRow.name, ChannelRow.base, ChannelRow.version)
+        with self._database.reading() as session:
+            rows = {row.name: row for row in session.execute(query)}
+        stamps = {}
+        for name in rows:
+            chain: dict[str, int] = {}
+            one = name
+            while one in rows and one not in chain:
+                chain[one] = rows[one].version
+                one = rows[one].base
+            stamps[name] = tuple(chain.items())
+        return stamps
+
     @repeated
     def create(self, channel: Channel, actor: str) -> Channel:
         """Make a channel; the same one again is a no-op.
@@ -215,10 +233,15 @@ def set_channel(session: Session, fields: dict[str, Any]) -> None:
 def _get(session: Session, name: str) -> Channel:
     row = session.get(ChannelRow, check_channel(name))
     if row is None:
-        raise NotFound(
-            f"there is no channel {name}", do=f"make it with `wheelyard channel create {name}`", channel=name
-        )
+        raise no_channel(name)
     return _channel(row)
+
+
+def no_channel(name: str) -> NotFound:
+    """The error of a channel that does not exist."""
+    return NotFound(
+        f"there is no channel {name}", do=f"make it with `wheelyard channel create {name}`", channel=name
+    )
 
 
 def _chain(session: Session, name: str) -> tuple[Channel, ...]:

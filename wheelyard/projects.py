@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from wheelyard.errors import InputError
 from wheelyard.index_changes import Change, note_change
 from wheelyard.index_file import Origin
 from wheelyard.jobs.database import Database, repeated
@@ -48,6 +49,28 @@ class Project:
     decided: bool = False
     status: Status = Status.ACTIVE
     reason: str = ""
+
+
+class Quarantined(InputError):
+    """The project is quarantined: nothing of it is offered (PEP 792)."""
+
+    kind = "quarantined"
+    title = "It is quarantined"
+    status = 403
+
+
+def refuse_quarantined(project: Project) -> None:
+    """Let a file of a project out only where it is not quarantined.
+
+    :raises Quarantined: it is.
+    """
+    if project.status is Status.QUARANTINED:
+        raise Quarantined(
+            f"the project {project.name} is quarantined: its files are not offered",
+            found=project.reason,
+            do=f"see `wheelyard project show {project.name}`",
+            project=project.name,
+        )
 
 
 class Projects:

@@ -84,14 +84,29 @@ class Database:
             # to the server fewer.
             reads["isolation_level"] = "AUTOCOMMIT"
         self._readers = sessionmaker(self.engine.execution_options(**reads), expire_on_commit=False)
+        self._writes = 0
 
-    def transaction(self) -> AbstractContextManager[Session]:
+    @property
+    def writes(self) -> int:
+        """Another number after each transaction of this object: who kept what he read must read it again.
+
+        Of other processes it says nothing.
+        """
+        return self._writes
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
         """One transaction: committed at the end, rolled back on any error. On SQLite writers go one by one.
 
         :raises DiskFull: there was no room to write.
         :raises InfrastructureError: the database did not answer.
         """
-        return _transaction(self._writers, self._patience, self._turn)
+        try:
+            with _transaction(self._writers, self._patience, self._turn) as session:
+                yield session
+        finally:
+            # Of two at the same time one may be lost; the number changes all the same, after both.
+            self._writes += 1
 
     def reading(self) -> AbstractContextManager[Session]:
         """A session that only reads. On SQLite it is one view of the rows, and waits for no writer; on

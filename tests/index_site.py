@@ -90,6 +90,7 @@ class SiteFile:
     cut_at: int | None = None
     cuts_left: int = 1 << 30
     chunked: bool = False
+    uploaded: str = ""
 
 
 @dataclass
@@ -99,6 +100,9 @@ class IndexSite:
     :param fail_with: HTTP status that every request gets.
     :param fails_left: how many requests get it.
     :param elsewhere: address of the index that is asked for what the site lacks; empty means none is.
+    :param etags: whether pages have an entity tag, and are not sent again where it still holds.
+    :param unchanged: how many were not sent again.
+    :param gate: every answer waits for it.
     """
 
     url: str = ""
@@ -110,6 +114,9 @@ class IndexSite:
     fail_below: str = "/"
     instead: tuple[str, bytes] | None = None
     elsewhere: str = ""
+    etags: bool = False
+    unchanged: int = 0
+    gate: threading.Event | None = None
 
     def add(self, project: str, filename: str, body: bytes, **how: Any) -> SiteFile:
         """Put a file on a project's page."""
@@ -170,6 +177,8 @@ class IndexSite:
         }
         if file.requires_python:
             entry["requires-python"] = file.requires_python
+        if file.uploaded:
+            entry["upload-time"] = file.uploaded
         if file.metadata is not None:
             entry["core-metadata"] = {"sha256": hashlib.sha256(file.metadata).hexdigest()}
         return entry
@@ -199,6 +208,8 @@ def _answering(site: IndexSite) -> type[BaseHTTPRequestHandler]:  # noqa: C901  
 
         def do_GET(self) -> None:
             site.asked.append(self.path)
+            if site.gate is not None:
+                site.gate.wait(30)
             if site.fail_with and site.fails_left > 0 and self.path.startswith(site.fail_below):
                 site.fails_left -= 1
                 self._send(site.fail_with, "text/plain", b"no")
@@ -210,7 +221,7 @@ def _answering(site: IndexSite) -> type[BaseHTTPRequestHandler]:  # noqa: C901  
         def _give(self, parts: list[str]) -> None:
             match parts:
                 case ["simple", project] if project in site.projects:
-                    self._send(200, *site.page(project))
+                    self._send_page(*site.page(project))
                 case ["simple", project] if site.elsewhere:
                     self.send_response(302)
                     self.send_header("Location", f"{site.elsewhere}{project}/")
@@ -224,6 +235,15 @@ def _answering(site: IndexSite) -> type[BaseHTTPRequestHandler]:  # noqa: C901  
                     self._send(200, "text/plain", file.metadata)
                 case _:
                     self._send(404, "text/plain", b"no such thing")
+
+        def _send_page(self, content_type: str, body: bytes) -> None:
+            etag = f'"{hashlib.sha256(body).hexdigest()}"'
+            if site.etags and self.headers.get("If-None-Match") == etag:
+                site.unchanged += 1
+                self.send_response(304)
+                self.end_headers()
+                return
+            self._send(200, content_type, body, {"ETag": etag} if site.etags else {})
 
         def _send_file(self, file: SiteFile) -> None:
             if file.cut_at is None or file.cuts_left <= 0:
@@ -240,8 +260,12 @@ def _answering(site: IndexSite) -> type[BaseHTTPRequestHandler]:  # noqa: C901  
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
 
-        def _send(self, status: int, content_type: str, body: bytes) -> None:
+        def _send(
+            self, status: int, content_type: str, body: bytes, headers: dict[str, str] | None = None
+        ) -> None:
             self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -36,7 +36,7 @@ def fetch_listed(
     :raises IndexUnavailable: the index does not give it, or not whole.
     :raises DiskFull: there is no room for it.
     """
-    if file.digest is not None and (size := store.blob_size(file.digest)) is not None:
+    if file.digest is not None and (size := store.renew_blob(file.digest)) is not None:
         return size
     with downloaded(file, upstream, scratch=scratch, limit=limit) as path:
         assert file.digest is not None  # noqa: S101  # downloaded() refuses a file without one
@@ -81,7 +81,7 @@ def fetch_file(
     :raises IndexUnavailable: the index does not answer.
     :raises DiskFull: there is no room for it.
     """
-    if store.blob_size(file.digest) is not None:
+    if store.renew_blob(file.digest) is not None:
         return
     listed = upstream.listing(project).find(file.filename)
     if listed is None:

@@ -128,7 +128,7 @@ class KeptFiles:
             return None
         now = self._clock()
         if now - kept.used_at > _USE_SECONDS:
-            if self._store.blob_size(digest) is None:
+            if self._store.renew_blob(digest) is None:
                 # Somebody made room in the store; it is fetched again.
                 return None
             self._rows.touch(digest, now)
@@ -143,7 +143,7 @@ class KeptFiles:
         project = _project_of(filename)
         with tempfile.TemporaryDirectory(prefix="wheelyard-kept-", dir=self._scratch) as folder:
             known = Path(folder) / "file"
-            if self._store.fetch_blob(digest, known):
+            if self._store.renew_blob(digest) is not None and self._store.fetch_blob(digest, known):
                 # It came another way, for instance because a worker built with it.
                 return self._keep(listed, digest, project, known)
             with downloaded(listed, self._upstream(), scratch=Path(folder)) as path:

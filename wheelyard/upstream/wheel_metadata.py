@@ -26,12 +26,12 @@ def wheel_metadata(path: Path, filename: str) -> bytes | None:
             with wheel.open(members[0]) as stream:
                 # The size in the directory may lie.
                 body = stream.read(MAX_METADATA_BYTES + 1)
+        # What a field holds is read when it is asked for.
         found = Metadata.from_email(body, validate=False)
+        says = canonicalize_name(found.name), found.version
     except (zipfile.BadZipFile, zlib.error, InvalidMetadata, ExceptionGroup, EOFError, OSError, RuntimeError):
         return None
-    if len(body) > MAX_METADATA_BYTES:
-        return None
-    return body if (canonicalize_name(found.name), found.version) == (name, version) else None
+    return body if says == (name, version) and len(body) <= MAX_METADATA_BYTES else None
 
 
 def _is_metadata(name: str) -> bool:

@@ -70,3 +70,18 @@ def test_a_password_in_the_address_is_not_shown():
 
 def test_the_real_pip_is_asked():
     assert isinstance(pip_index.read_pip_configuration(), dict)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://index.example.org/files/a.whl", "https://me:secret@index.example.org/files/a.whl"),
+        ("https://files.example.org/a.whl", "https://files.example.org/a.whl"),
+        ("http://index.example.org/a.whl", "http://index.example.org/a.whl"),
+        ("https://index.example.org:8443/a.whl", "https://index.example.org:8443/a.whl"),
+        ("https://you@index.example.org/a.whl", "https://you@index.example.org/a.whl"),
+    ],
+)
+def test_the_account_goes_to_the_indexs_own_server_only(url, expected):
+    index = pip_index.PipIndex(url="https://me:secret@index.example.org/simple/")
+    assert index.with_credentials(url) == expected

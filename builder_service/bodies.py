@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from builder_service.services import Services
-from wheelyard.catalogue import check_channel
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError
 from wheelyard.limits import NOTHING_ASKED, AskedLimits, check_ceiling
@@ -83,12 +82,13 @@ class BuildBody(AskBody):
 
         :raises InputError: a requirement, the channel, the toolchain or a limit can't be taken; the message
             says why.
+        :raises NotFound: there is no such channel or toolchain.
         """
         settings = services.settings
         return BuildRequest(
             requirements=normalise_requirements(self.requirements),
             toolchain=get_toolchain(self.toolchain or settings.toolchain, settings.toolchains_dir).name,
-            channel=check_channel(self.channel),
+            channel=services.channels.get(self.channel).name,
             refresh=self.refresh,
             limits=check_ceiling(self.limits, settings),
         )

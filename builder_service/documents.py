@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from builder_service.problems import Problem, problem_of
 from wheelyard.errors import from_document
-from wheelyard.index_file import IndexFile
+from wheelyard.index_file import FileKind, IndexFile
 from wheelyard.job_place import place_of
 from wheelyard.jobs.deliveries import Delivery
 from wheelyard.jobs.queue_place import QueuePlace
@@ -194,6 +194,10 @@ class WheelDocument(BaseModel):
     requires_python: str
     metadata_digest: str
     build_key: str
+    kind: FileKind
+    yanked: str | None = Field(
+        description="The reason (PEP 592), perhaps empty; null where it is not yanked."
+    )
     published_at: float
     url: str = Field(description="Address of the file, below the service's own.")
 
@@ -287,6 +291,8 @@ def wheel_document(file: IndexFile, url: str) -> WheelDocument:
         requires_python=file.requires_python,
         metadata_digest="" if file.metadata_digest is None else str(file.metadata_digest),
         build_key=file.build_key,
+        kind=file.kind,
+        yanked=file.yanked,
         published_at=file.published_at,
         url=url,
     )

@@ -126,6 +126,7 @@ def _redirect(address: str) -> RedirectResponse:
 
 async def _list_page(request: Request, channel: str, accept: str, form: str) -> Response:
     services: Services = request.app.state.services
+    request.state.identity.check_channel(channel)
     media_type = negotiate(form or accept)
 
     def make() -> Page:
@@ -142,6 +143,7 @@ async def _list_page(request: Request, channel: str, accept: str, form: str) -> 
 
 async def _project_page(request: Request, channel: str, project: str, accept: str, form: str) -> Response:
     services: Services = request.app.state.services
+    request.state.identity.check_channel(channel)
     media_type = negotiate(form or accept)
     address = _canonical_address(request.url.path, project)
     if address != request.url.path:

@@ -63,6 +63,12 @@ class Catalogue:
             row = session.scalar(query)
             return None if row is None else index_file_of(row)
 
+    def file_named(self, channel: str, filename: str) -> IndexFile | None:
+        """A channel's own file of that name, or None."""
+        with self.database.reading() as session:
+            row = session.get(FileRow, (channel, filename)) if "\0" not in filename else None
+            return None if row is None else index_file_of(row)
+
     def by_build_key(self, build_key: str, channel: str) -> IndexFile | None:
         """The cache's one question: the channel's wheel of these inputs, or None for a miss."""
         query = select(FileRow).where(FileRow.build_key == build_key, FileRow.channel == channel)

@@ -147,9 +147,10 @@ class Channels:
         return stamps
 
     @repeated
-    def create(self, channel: Channel, actor: str) -> Channel:
+    def create(self, channel: Channel, actor: str) -> tuple[Channel, bool]:
         """Make a channel; the same one again is a no-op.
 
+        :returns: the channel, and whether it was made now.
         :raises Conflict: there is another one of that name.
         :raises NotFound: its base does not exist.
         """
@@ -158,14 +159,14 @@ class Channels:
             if row is not None:
                 kept = _channel(row)
                 if replace(channel, made_at=kept.made_at) == kept:
-                    return kept
+                    return kept, False
                 raise Conflict(
                     f"there is a channel {channel.name} already, with other settings",
                     do=f"change it with `wheelyard channel set {channel.name}`",
                 )
             made = replace(channel, made_at=self._clock())
             self._put(session, made, actor)
-            return made
+            return made, True
 
     @repeated
     def change(self, name: str, change: Callable[[Channel], Channel], actor: str) -> Channel:

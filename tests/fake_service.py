@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.fake_index import FakeIndex
 from wheelyard.digests import Digest, canonical_json, key_of
 from wheelyard.errors import Cancelled, Conflict, InputError, NotFound, Unauthorized, WheelyardError
 
@@ -87,6 +88,7 @@ class FakeService:
         self.toolchains: list[dict[str, Any]] = [TOOLCHAIN]
         self.wheels: list[dict[str, Any]] = []
         self.records: dict[str, dict[str, Any]] = {}
+        self.index = FakeIndex(self.wheels)
         self.workers: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
         self.keyed: dict[str, tuple[FakeJob, int, str]] = {}
@@ -295,7 +297,7 @@ class _Door(BaseHTTPRequestHandler):
             return
         try:
             token = self.service.token
-            writes = self.command in ("POST", "PUT", "DELETE")
+            writes = self.command in ("POST", "PUT", "PATCH", "DELETE")
             if token and writes and self.headers.get("authorization") != f"Bearer {token}":
                 raise Unauthorized("the token is missing", do="set WHEELYARD_TOKEN")
             self._route(path, body)
@@ -306,7 +308,7 @@ class _Door(BaseHTTPRequestHandler):
             }  # fmt: skip
             self._send(error.status, json.dumps(problem).encode(), "application/problem+json")
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _answer  # noqa: N815 - the names are http.server's
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _answer  # noqa: N815 - the names are http.server's
 
     def _chunks(self) -> bytes:
         body = b""
@@ -365,6 +367,8 @@ class _Door(BaseHTTPRequestHandler):
             self._json({"status": "ok", "version": "0", "parts": {}})
         elif found := re.fullmatch(r"/v1/blobs/(sha256:[0-9a-f]{64})", path):
             self._blob(found[1], body)
+        elif (answer := service.index.answer(method, path, body)) is not None:
+            self._json(*answer)
         else:
             raise NotFound("there is nothing at this address")
 

@@ -289,7 +289,9 @@ class CachedWheel:
     """One file that a channel shows.
 
     :param size: in bytes.
+    :param build_key: empty for a file that was not built here.
     :param published_at: epoch seconds.
+    :param yanked: the reason (PEP 592), perhaps empty; None where it is not yanked.
     """
 
     channel: str
@@ -301,6 +303,7 @@ class CachedWheel:
     requires_python: str
     build_key: str
     published_at: float
+    yanked: str | None = None
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> CachedWheel:
@@ -315,4 +318,5 @@ class CachedWheel:
             requires_python=document.get("requires_python") or "",
             build_key=document.get("build_key") or "",
             published_at=float(document.get("published_at") or 0.0),
+            yanked=document.get("yanked"),
         )

@@ -69,6 +69,11 @@ class Catalogue:
             row = session.get(FileRow, (channel, filename)) if "\0" not in filename else None
             return None if row is None else index_file_of(row)
 
+    def channels_of(self, digest: Digest) -> set[str]:
+        """Names of the channels that have a file of that digest."""
+        with self.database.reading() as session:
+            return set(session.scalars(select(FileRow.channel).where(FileRow.digest == str(digest))))
+
     def by_build_key(self, build_key: str, channel: str) -> IndexFile | None:
         """The cache's one question: the channel's wheel of these inputs, or None for a miss."""
         query = select(FileRow).where(FileRow.build_key == build_key, FileRow.channel == channel)

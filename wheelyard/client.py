@@ -223,6 +223,73 @@ class Client:
         """
         return dict(self._json("GET", "/readyz"))
 
+    # -- channels and projects ------------------------------------------------------------------------
+
+    def channels(self) -> list[dict[str, Any]]:
+        """Every channel, as documents."""
+        return _entries(self._json("GET", "/v1/channels"), "channels")
+
+    def channel(self, name: str) -> dict[str, Any]:
+        """One channel's document."""
+        return dict(self._json("GET", f"/v1/channels/{_segment(name)}"))
+
+    def create_channel(self, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a channel; the same one again is a no-op.
+
+        :param settings: base, upstream, kinds, projects, min_age in seconds.
+        """
+        return dict(self._json("PUT", f"/v1/channels/{_segment(name)}", body=settings, repeatable=True))
+
+    def change_channel(self, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Give a channel other settings; what is left out stays."""
+        return dict(self._json("PATCH", f"/v1/channels/{_segment(name)}", body=settings, repeatable=True))
+
+    def remove_channel(self, name: str) -> None:
+        """Take an empty channel away."""
+        self._json("DELETE", f"/v1/channels/{_segment(name)}")
+
+    def yank(self, channel: str, filename: str, reason: str = "") -> dict[str, Any]:
+        """Yank a file (PEP 592); gives the file's document."""
+        path = f"/v1/channels/{_segment(channel)}/files/{_segment(filename)}/yank"
+        return dict(self._json("PUT", path, body={"reason": reason}, repeatable=True))
+
+    def unyank(self, channel: str, filename: str) -> dict[str, Any]:
+        """Take a yank back; gives the file's document."""
+        path = f"/v1/channels/{_segment(channel)}/files/{_segment(filename)}/yank"
+        return dict(self._json("DELETE", path, repeatable=True))
+
+    def project(self, name: str) -> dict[str, Any]:
+        """What the team says of a project, as a document."""
+        return dict(self._json("GET", f"/v1/projects/{_segment(name)}"))
+
+    def change_project(self, name: str, change: Mapping[str, Any]) -> dict[str, Any]:
+        """Say something else of a project.
+
+        :param change: owned, or status and reason (PEP 792).
+        """
+        return dict(self._json("PATCH", f"/v1/projects/{_segment(name)}", body=change, repeatable=True))
+
+    # -- access tokens --------------------------------------------------------------------------------
+
+    def create_token(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Make an access token; the answer holds its secret, which nobody can be told again.
+
+        :param request: name, scopes, channels, expires.
+        """
+        return dict(self._json("POST", "/v1/tokens", body=request))
+
+    def tokens(self, *, ended: bool = False) -> list[dict[str, Any]]:
+        """The access tokens as documents, without their secrets.
+
+        :param ended: revoked and expired ones, too.
+        """
+        query = {"ended": "true"} if ended else {}
+        return _entries(self._json("GET", "/v1/tokens", query=query), "tokens")
+
+    def revoke_token(self, token_id: str) -> dict[str, Any]:
+        """Revoke an access token; twice is the same as once."""
+        return dict(self._json("DELETE", f"/v1/tokens/{_segment(token_id)}", repeatable=True))
+
     # -- blobs ----------------------------------------------------------------------------------------
 
     def has_blob(self, digest: Digest) -> bool:

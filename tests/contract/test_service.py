@@ -392,3 +392,59 @@ def test_a_published_wheel_is_offered_with_its_digest_and_source(world, client):
     assert record is not None
     assert record["inputs"]["sdist"] == str(sdist)
     assert client.record("0" * 64) is None
+
+
+def test_a_channel_is_made_once_changed_and_taken_away(client):
+    made = client.create_channel("team", {"base": "default", "upstream": "listed", "projects": ["numpy"]})
+    assert (
+        client.create_channel("team", {"base": "default", "upstream": "listed", "projects": ["numpy"]})
+        == made
+    )
+    assert (made["url"], made["kinds"], made["min_age"]) == ("/channels/team/simple/", "both", 0)
+    with pytest.raises(Conflict, match="other settings"):
+        client.create_channel("team", {})
+    changed = client.change_channel("team", {"min_age": 60})
+    assert (changed["base"], changed["min_age"]) == ("default", 60)
+    assert [channel["name"] for channel in client.channels()] == ["default", "team"]
+    client.remove_channel("team")
+    with pytest.raises(NotFound) as raised:
+        client.channel("team")
+    assert "wheelyard channel create team" in raised.value.do
+
+
+def test_a_channel_can_not_stand_on_itself_nor_on_what_is_not_there(client):
+    client.create_channel("team", {"base": "default"})
+    with pytest.raises(Conflict, match="can't build on team"):
+        client.change_channel("default", {"base": "team"})
+    with pytest.raises(NotFound, match="no channel nightly"):
+        client.change_channel("team", {"base": "nightly"})
+
+
+def test_a_channel_with_files_stays(client, world):
+    world.publish("tiny_thing-1.0-py3-none-any.whl")
+    with pytest.raises(Conflict):
+        client.remove_channel("default")
+
+
+def test_a_file_is_yanked_and_the_yank_taken_back(client, world):
+    name = "tiny_thing-1.0-py3-none-any.whl"
+    world.publish(name)
+    assert client.yank("default", name, "loses rows")["yanked"] == "loses rows"
+    assert client.wheels()[0].yanked == "loses rows"
+    assert client.unyank("default", name)["yanked"] is None
+    assert client.wheels()[0].yanked is None
+    with pytest.raises(NotFound):
+        client.yank("default", "other-1.0-py3-none-any.whl")
+
+
+def test_a_name_becomes_the_teams_and_a_project_gets_a_status(client):
+    assert client.project("Tiny.Thing") == {
+        "name": "tiny-thing", "owned": False, "decided": False, "status": "active", "reason": "",
+    }  # fmt: skip
+    changed = client.change_project("tiny_thing", {"owned": True})
+    assert (changed["owned"], changed["decided"]) == (True, True)
+    changed = client.change_project("tiny_thing", {"status": "quarantined", "reason": "malware"})
+    assert client.project("tiny-thing") == changed
+    assert (changed["owned"], changed["status"], changed["reason"]) == (True, "quarantined", "malware")
+    with pytest.raises(InputError):
+        client.change_project("tiny-thing", {"status": "dead"})

@@ -15,16 +15,20 @@ from typer.exceptions import TyperException
 
 from wheelyard.cli.build_command import build
 from wheelyard.cli.cache_commands import cache_app
+from wheelyard.cli.channel_commands import channel_app
 from wheelyard.cli.error_text import write_error
 from wheelyard.cli.exits import DONE, as_known_error, exit_code_of, exit_codes_help
 from wheelyard.cli.image_command import image
 from wheelyard.cli.job_commands import cancel, job, jobs
 from wheelyard.cli.log_command import logs
+from wheelyard.cli.project_commands import project_app
 from wheelyard.cli.session import Session
 from wheelyard.cli.stack_commands import doctor, down, up, version
+from wheelyard.cli.token_commands import token_app
 from wheelyard.cli.toolchain_commands import toolchain_app
 from wheelyard.cli.wait_command import wait
 from wheelyard.cli.worker_commands import workers
+from wheelyard.cli.yank_command import yank
 from wheelyard.errors import Cancelled, InputError
 
 _HELP = """Wheels from source, a cache that a team installs from, and slim runtime images.
@@ -84,6 +88,10 @@ def root(
 
 app.add_typer(toolchain_app, name="toolchain")
 app.add_typer(cache_app, name="cache")
+app.add_typer(token_app, name="token")
+cache_app.command("yank", epilog=exit_codes_help())(yank)
+app.add_typer(channel_app, name="channel")
+app.add_typer(project_app, name="project")
 _COMMANDS: tuple[Callable[..., None], ...] = (
     up, down, doctor, version, build, wait, image, jobs, job, logs, cancel, workers,
 )  # fmt: skip

@@ -51,7 +51,7 @@ def list_cache(
             wheel.version,
             size_text(wheel.size),
             age_text(wheel.published_at),
-            wheel.filename,
+            wheel.filename if wheel.yanked is None else f"{wheel.filename} (yanked)",
         )
         for wheel in found
     ]
@@ -82,7 +82,8 @@ def show_cache(
 
     with session_of(context).client() as client:
         found = _matching(client.wheels("", channel), name)
-        records = {key: client.record(key) for key in sorted({wheel.build_key for wheel in found})}
+        keys = sorted({wheel.build_key for wheel in found if wheel.build_key})
+        records = {key: client.record(key) for key in keys}
         url = client.url
     if not found:
         raise NotFound(
@@ -90,7 +91,7 @@ def show_cache(
             do="see `wheelyard cache ls`, or build it: `wheelyard build`",
         )
     if as_json:
-        write_json([{**_document(wheel), "record": records[wheel.build_key]} for wheel in found])
+        write_json([{**_document(wheel), "record": records.get(wheel.build_key)} for wheel in found])
         return
     for wheel in found:
         for label, value in (
@@ -99,9 +100,10 @@ def show_cache(
             ("size", f"{size_text(wheel.size)} ({wheel.size} bytes)"),
             ("channel", wheel.channel),
             ("python", wheel.requires_python or "any"),
-            ("build key", wheel.build_key),
-            ("built", moment_text(wheel.published_at)),
-            *_inputs(records[wheel.build_key]),
+            ("build key", wheel.build_key or "none: it was not built here"),
+            ("built" if wheel.build_key else "came", moment_text(wheel.published_at)),
+            *((("yanked", wheel.yanked or "yes"),) if wheel.yanked is not None else ()),
+            *_inputs(records.get(wheel.build_key)),
         ):
             write_line(f"{label + ':':<11}{value}")
         write_line()
@@ -146,4 +148,5 @@ def _document(wheel: CachedWheel) -> dict[str, object]:
         "requires_python": wheel.requires_python,
         "build_key": wheel.build_key,
         "published_at": wheel.published_at,
+        "yanked": wheel.yanked,
     }

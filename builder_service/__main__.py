@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 
 from builder_service.app import create_app
+from builder_service.hidden_tokens import HiddenTokens
 from builder_service.services import open_services
 from wheelyard.errors import InfrastructureError, WheelyardError
 from wheelyard.settings import read_settings
@@ -19,17 +20,14 @@ _SWITCH_SECONDS = 0.0005
 _GOODBYE_SECONDS = 5
 
 
-def main() -> int:
-    """Serve until told to stop; an exit code of the documented ones."""
-    # A thread that comes back from the database waits for this long while another one computes, and a
-    # request comes back a dozen times.
-    sys.setswitchinterval(_SWITCH_SECONDS)
+def _write_log(hidden: HiddenTokens) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            hidden,
             # A traceback with every local variable, as is the default, would print tokens.
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
             if sys.stderr.isatty()
@@ -39,8 +37,16 @@ def main() -> int:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def main() -> int:
+    """Serve until told to stop; an exit code of the documented ones."""
+    # A thread that comes back from the database waits for this long while another one computes, and a
+    # request comes back a dozen times.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         settings = read_settings()
+        _write_log(HiddenTokens(settings.token.get_secret_value()))
         services = open_services(settings)
         services.ledger.database.check()
     except WheelyardError as error:

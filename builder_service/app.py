@@ -10,15 +10,21 @@ from anyio import to_thread
 from fastapi import Depends, FastAPI
 
 from builder_service import (
+    access_tokens,
     blobs,
+    channels,
     files,
     health,
     home,
+    integrity,
     metrics,
+    oidc,
     problems,
+    projects,
     simple_pages,
     submissions,
     toolchains,
+    uploads,
     wheels,
     workers,
 )
@@ -46,8 +52,12 @@ _TAGS = [
     {"name": "toolchains", "description": "Compilers, one CPython and a platform policy."},
     {"name": "workers", "description": "Who works, and on what."},
     {"name": "wheels", "description": "What the cache holds, and of what it was made."},
-    {"name": "index", "description": "What pip and uv install from (PEP 503, 658, 691, 700)."},
+    {
+        "name": "index",
+        "description": "What pip and uv install from (PEP 503, 592, 629, 658, 691, 700, 714, 740, 792).",
+    },
     {"name": "blobs", "description": "Bytes by digest."},
+    {"name": "tokens", "description": "Who may do what; CI jobs exchange their ID tokens (RFC 8693)."},
     {"name": "health", "description": "For those who watch over the service."},
 ]
 _DESCRIPTION = (
@@ -88,8 +98,9 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
     app.state.metrics = metrics.Metrics(opened.ledger.database, checks_of(opened), opened.upstream.tally)
     app.state.pages = PageCache(opened.ledger.database, opened.channels)
     app.state.uses = FileUses(opened.catalogue)
+    app.state.exchange = oidc.open_exchange(settings.oidc_rules, opened.tokens)
     problems.install(app)
-    app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES, apart=("/v1/blobs/",))
+    app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES, apart=("/v1/blobs/.*", uploads.APART))
     hidden = HiddenTokens(settings.token.get_secret_value())
     app.add_middleware(RequestLog, metrics=app.state.metrics, hidden=hidden, tracer=opened.tracer)
     for router in (
@@ -97,11 +108,25 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
         job_routes("/v1/builds", "builds", Kind.BUILD),
         job_routes("/v1/images", "images", Kind.IMAGE),
         job_routes("/v1/jobs", "jobs", None),
-        *(room.router for room in (blobs, toolchains, wheels, workers, simple_pages, files)),
+        *(
+            room.router
+            for room in (
+                blobs,
+                toolchains,
+                wheels,
+                workers,
+                simple_pages,
+                files,
+                uploads,
+                channels,
+                projects,
+                integrity,
+            )
+        ),
     ):
         # What writes asks for a right of its own besides, at its own address.
         app.include_router(router, dependencies=[Depends(allowed(Scope.READ))])
-    for room in (health, metrics, home):
+    for room in (access_tokens, oidc, health, metrics, home):
         app.include_router(room.router)
     _describe_problems(app)
     return app

@@ -16,8 +16,9 @@ from builder_service.blob_response import blob_response
 from builder_service.body_limit import TooLarge
 from builder_service.documents import BlobDocument
 from builder_service.problems import responses
+from builder_service.readable_files import check_file
 from builder_service.services import Opened
-from builder_service.tokens import allowed
+from builder_service.tokens import CurrentIdentity, allowed
 from wheelyard.access_token import Scope
 from wheelyard.digests import Digest
 from wheelyard.errors import DiskFull, InputError
@@ -64,17 +65,23 @@ async def put_blob(digest: BlobName, request: Request, services: Opened) -> Blob
     operation_id="get_blob",
     summary="Bytes of the store, or one range of them",
     response_class=Response,
-    responses={200: _BYTES, 206: _BYTES, 304: {"description": "Not modified"}, **responses(404, 416, 422)},
+    responses={
+        200: _BYTES,
+        206: _BYTES,
+        304: {"description": "Not modified"},
+        **responses(403, 404, 416, 422),
+    },
 )
 @router.head(
     "/{digest}",
     operation_id="head_blob",
     summary="Whether the store holds those bytes, and how many they are",
     response_class=Response,
-    responses=responses(404, 422),
+    responses=responses(403, 404, 422),
 )
-def get_blob(digest: BlobName, request: Request, services: Opened) -> Response:
+def get_blob(digest: BlobName, request: Request, services: Opened, identity: CurrentIdentity) -> Response:
     """Layers, configs and manifests of images, locks, and whatever else a result names by its digest."""
+    check_file(services, identity, Digest.parse(digest))
     return blob_response(request, services.store, Digest.parse(digest))
 
 

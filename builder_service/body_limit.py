@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers
@@ -28,17 +29,17 @@ class BodyLimit:
     FastAPI has a limit of its own, which answers with plain text and not with a problem.
 
     :param limit: in bytes.
-    :param apart: beginnings of the paths that look after themselves.
+    :param apart: regular expressions of the paths that look after themselves.
     """
 
     def __init__(self, app: ASGIApp, limit: int, apart: Sequence[str] = ()) -> None:
         self._app = app
         self._limit = limit
-        self._apart = tuple(apart)
+        self._apart = re.compile("|".join(f"(?:{one})" for one in apart) or "(?!)")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it."""
-        if scope["type"] != "http" or scope["path"].startswith(self._apart):
+        if scope["type"] != "http" or self._apart.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")

@@ -5,14 +5,15 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
+from builder_service.hidden_tokens import HIDDEN
 from wheelyard.errors import Forbidden, Unauthorized, WheelyardError
 
 MEDIA_TYPE = "application/problem+json"
@@ -76,10 +77,29 @@ def problem_of(error: WheelyardError, instance: str) -> Problem:
 
 
 def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The answer that carries a problem."""
-    return JSONResponse(
-        problem.model_dump(mode="json"), status_code=problem.status, headers=headers, media_type=MEDIA_TYPE
-    )
+    """The answer that carries a problem; a token that the request had in a wrong place is not in it."""
+    document = HIDDEN.get().hide_document(problem.model_dump(mode="json"))
+    return JSONResponse(document, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def error_response(error: WheelyardError, instance: str, *, text: bool = False) -> Response:
+    """The answer to a request that ended with an error, with the headers that go with its status.
+
+    :param instance: path of the request.
+    :param text: as plain text, for people whose program shows them the body as it is.
+    """
+    headers = {
+        416: {"Content-Range": f"bytes */{error.facts.get('size', '*')}"},
+        503: {"Retry-After": "5"},
+    }.get(error.status)
+    answer: Response
+    if text:
+        answer = PlainTextResponse(f"{HIDDEN.get().hide(str(error))}\n", error.status, headers)
+    else:
+        answer = problem_response(problem_of(error, instance), headers)
+    for challenge in _challenges(error):
+        answer.headers.append("WWW-Authenticate", challenge)
+    return answer
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -111,15 +131,8 @@ def install(app: FastAPI) -> None:
     """Let an application answer every error with a problem."""
 
     @app.exception_handler(WheelyardError)
-    async def _ours(request: Request, error: WheelyardError) -> JSONResponse:
-        headers = {
-            416: {"Content-Range": f"bytes */{error.facts.get('size', '*')}"},
-            503: {"Retry-After": "5"},
-        }.get(error.status)
-        answer = problem_response(problem_of(error, request.url.path), headers)
-        for challenge in _challenges(error):
-            answer.headers.append("WWW-Authenticate", challenge)
-        return answer
+    async def _ours(request: Request, error: WheelyardError) -> Response:
+        return error_response(error, request.url.path)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -164,7 +177,7 @@ def _methods(app: FastAPI, scope: Scope) -> list[str]:
     """What an address takes. Starlette knows only of the first of its routes, and ours have several."""
     return [
         method
-        for method in ("GET", "HEAD", "POST", "PUT", "DELETE")
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
         if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in app.routes)
     ]
 

@@ -74,6 +74,11 @@ def open_services(settings: Settings) -> Services:
             expected="the address of a Redis-protocol server, such as redis://127.0.0.1:6379/0",
             do="set it, or start the one-machine stack with `wheelyard up`, which brings its own",
         )
+    if not settings.public_reads and not settings.token.get_secret_value():
+        raise InputError(
+            "WHEELYARD_PUBLIC_READS is off, but there is no token that could be asked for",
+            do="set WHEELYARD_TOKEN, or leave WHEELYARD_PUBLIC_READS alone",
+        )
     if not settings.database_url:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.effective_database_url)

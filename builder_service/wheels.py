@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from builder_service.documents import WheelDetail, WheelList, wheel_document
 from builder_service.problems import responses
 from builder_service.services import Opened
+from builder_service.tokens import CurrentIdentity
 from wheelyard.catalogue import check_channel
 from wheelyard.errors import NotFound
 from wheelyard.simple_index import file_path
@@ -28,31 +29,39 @@ ProjectName = Annotated[
 BuildKey = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 over the inputs of a wheel.")]
 
 
-@router.get("", operation_id="list_wheels", summary="Files of the cache", responses=responses(422))
+@router.get("", operation_id="list_wheels", summary="Files of the cache", responses=responses(403, 422))
 def listing(
     services: Opened,
+    identity: CurrentIdentity,
     project: ProjectName = "",
     channel: Annotated[str, Query(max_length=63, description="A channel's name; empty for all.")] = "",
 ) -> WheelList:
-    """What the index shows, with sizes and build keys."""
+    """What the index shows, with sizes and build keys; of every channel that the token is for."""
+    if channel:
+        identity.check_channel(channel)
     files = services.catalogue.files(
         check_channel(channel) if channel else None, canonicalize_name(project) if project else None
     )
-    return WheelList(wheels=[wheel_document(file, file_path(file)) for file in files])
+    return WheelList(
+        wheels=[wheel_document(file, file_path(file)) for file in files if identity.may_use(file.channel)]
+    )
 
 
 @router.get(
     "/{build_key}",
     operation_id="get_wheel",
     summary="The wheel of one build key",
-    responses=responses(404, 422),
+    responses=responses(403, 404, 422),
 )
-def one(build_key: BuildKey, services: Opened) -> WheelDetail:
+def one(build_key: BuildKey, services: Opened, identity: CurrentIdentity) -> WheelDetail:
     """The inputs are the very ones that the key covers."""
     body = services.store.get_document(record_name(build_key))
     if body is None:
         raise NotFound(f"no wheel has the build key {build_key}", do="see `wheelyard cache ls`")
-    shown = services.catalogue.of_build_key(build_key)
+    everywhere = services.catalogue.of_build_key(build_key)
+    shown = [file for file in everywhere if identity.may_use(file.channel)]
+    if not shown and everywhere:
+        identity.check_channel(everywhere[0].channel)
     return WheelDetail(
         wheels=[wheel_document(file, file_path(file)) for file in shown], record=json.loads(body)
     )

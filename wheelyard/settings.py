@@ -29,6 +29,9 @@ class Settings(BaseSettings):
         True,
         description="Whether everybody may read pages, files, jobs and logs, or the scope read is needed.",
     )
+    oidc_rules: str = Field(
+        "", description="Whose ID tokens are exchanged: path of a TOML file, or JSON; empty means nobody's."
+    )
 
     data_dir: Path = Field(default_factory=_default_data_dir, description="Folder of the one-machine stack.")
     host: str = Field("127.0.0.1", description="Address that the service listens on.")

@@ -10,17 +10,22 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 
 from wheelyard.access_token import PREFIX, AccessToken, Scope
 from wheelyard.catalogue import check_channel
-from wheelyard.errors import InfrastructureError, InputError, NotFound
+from wheelyard.errors import Conflict, InfrastructureError, InputError, NotFound
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.models import TokenRow
+from wheelyard.jobs.rows import new_row
 
 REMEMBERED_SECONDS = 5.0
 """Time within which a revocation holds in every process; in the one that carries it out it holds at once."""
 
+EXCHANGE_SECONDS = 7 * 86400.0
+"""Time for which it is known what was exchanged for a token; what lives longer than that can't be taken."""
+
+_GRACE_SECONDS = 86400.0
 _REMEMBERED = 4096
 _NOTED_SECONDS = 60.0
 _BYTES = 32
@@ -56,44 +61,44 @@ class Tokens:
         lifetime: float | None = None,
         *,
         subject: str = "",
+        exchanged: str | None = None,
     ) -> tuple[AccessToken, str]:
         """Make a token; its secret is given here and nowhere else.
 
         :param channels: that it is for; none means all.
         :param lifetime: in seconds; None means for ever.
         :param subject: whose identity it is exchanged for.
+        :param exchanged: names what it is exchanged for, which is taken once only, within a week.
         :raises InputError: the name, a scope or a channel can't be taken.
+        :raises Conflict: what it is exchanged for was taken before.
         """
-        row, secret = self.new_row(name, scopes, channels, lifetime, subject=subject)
-        with self._database.transaction() as session:
-            session.add(row)
-        return _token(row), secret
-
-    def new_row(
-        self,
-        name: str,
-        scopes: Iterable[Scope],
-        channels: Iterable[str],
-        lifetime: float | None,
-        *,
-        subject: str,
-    ) -> tuple[TokenRow, str]:
-        """The row of a new token, and its secret; the caller adds it in a transaction of his own."""
         rights, places = _checked(name, scopes, channels)
         secret, now = PREFIX + secrets.token_urlsafe(_BYTES), self._clock()
-        row = TokenRow(
-            id=secrets.token_hex(6),
-            name=name,
-            secret=_hashed(secret),
-            scopes=rights,
-            channels=places,
-            subject=subject,
-            made_at=now,
-            expires_at=0.0 if lifetime is None else now + lifetime,
-            used_at=0.0,
-            revoked_at=0.0,
-        )
-        return row, secret
+        fields = {
+            "id": secrets.token_hex(6),
+            "name": name,
+            "scopes": rights,
+            "channels": places,
+            "subject": subject,
+            "made_at": now,
+            "expires_at": 0.0 if lifetime is None else now + lifetime,
+            "used_at": 0.0,
+            "revoked_at": 0.0,
+        }
+        once = None if exchanged is None else _hashed(exchanged)
+        with self._database.transaction() as session:
+            if once is not None:
+                old = TokenRow.made_at < now - EXCHANGE_SECONDS - _GRACE_SECONDS
+                session.execute(delete(TokenRow).where(TokenRow.exchanged.is_not(None), old))
+            added = session.scalar(
+                new_row(session, TokenRow)
+                .values(**fields, secret=_hashed(secret), exchanged=once)
+                .on_conflict_do_nothing(index_elements=["exchanged"])
+                .returning(TokenRow.id)
+            )
+            if added is None:
+                raise Conflict("it was exchanged for a token before", do="ask its issuer for a fresh one")
+            return _token(session.get_one(TokenRow, added)), secret
 
     def remembered(self, secret: str) -> AccessToken | None:
         """A token that was found a moment ago; it costs no question to the database."""

@@ -19,6 +19,7 @@ from builder_service.services import Opened, Services
 from wheelyard.digests import Digest
 from wheelyard.errors import NotFound
 from wheelyard.index_file import IndexFile
+from wheelyard.jobs.upstream_rows import KeptFile
 from wheelyard.projects import refuse_quarantined
 
 router = APIRouter(prefix="/files", tags=["index"])
@@ -48,7 +49,10 @@ FileName = Annotated[
 )
 @router.head("/{digest}/{filename}", include_in_schema=False)
 async def get_file(digest: Hex, filename: FileName, request: Request, services: Opened) -> Response:
-    """The bytes that an index page names; with ranges, so that metadata can be read without the whole."""
+    """The bytes that an index page names; with ranges, so that metadata can be read without the whole.
+
+    A file of the upstream index is fetched and verified when it is asked for the first time.
+    """
     name = filename.removesuffix(_METADATA)
     if name == filename:
         return await to_thread.run_sync(_file_response, services, request, digest, name)
@@ -62,14 +66,18 @@ async def get_file(digest: Hex, filename: FileName, request: Request, services: 
 
 
 def _file_response(services: Services, request: Request, digest: str, name: str) -> Response:
-    file = _find(services, digest, name)
-    metrics_of(request).files.labels("miss" if file is None else "hit").inc()
+    own = _find(services, digest, name)
+    file: IndexFile | KeptFile | None = own
+    if file is None and _plain(name):
+        file = services.upstream.kept.file(Digest(digest), name)
+    outcome = "miss" if file is None else "upstream" if own is None else "hit"
+    metrics_of(request).files.labels(outcome).inc()
     if file is None:
         raise _no_file(digest, name)
     response = _redirect(services, file) or _stream(services, request, file)
     uses: FileUses = request.app.state.uses
-    if request.method == "GET" and uses.is_news(file):
-        response.background = BackgroundTask(uses.note, file)
+    if own is not None and request.method == "GET" and uses.is_news(own):
+        response.background = BackgroundTask(uses.note, own)
     return response
 
 
@@ -86,13 +94,16 @@ def _find(services: Services, digest: str, name: str) -> IndexFile | None:
 
 def _metadata(services: Services, digest: str, name: str) -> Page | None:
     file = _find(services, digest, name)
-    if file is None or file.metadata_digest is None:
-        return None
-    stream = services.store.open_blob(file.metadata_digest)
+    if file is not None:
+        beside = file.metadata_digest
+    else:
+        kept = services.upstream.kept.metadata(Digest(digest), name) if _plain(name) else None
+        beside = None if kept is None else kept.digest
+    stream = None if beside is None else services.store.open_blob(beside)
     if stream is None:
         return None
     with stream:
-        return Page.of(stream.read(), _PLAIN, etag=str(file.metadata_digest))
+        return Page.of(stream.read(), _PLAIN, etag=str(beside))
 
 
 def _no_file(digest: str, name: str) -> NotFound:
@@ -100,7 +111,7 @@ def _no_file(digest: str, name: str) -> NotFound:
     return NotFound(f"no channel has {what} {name[:200]!r} of that digest", digest=f"sha256:{digest}")
 
 
-def _redirect(services: Services, file: IndexFile) -> Response | None:
+def _redirect(services: Services, file: IndexFile | KeptFile) -> Response | None:
     if services.settings.serve_files != "redirect":
         return None
     link = services.store.presigned_url(file.digest, file.filename, _LINK_SECONDS)
@@ -110,7 +121,7 @@ def _redirect(services: Services, file: IndexFile) -> Response | None:
     return RedirectResponse(link, 302, headers={"Cache-Control": f"private, max-age={_LINK_SECONDS // 2}"})
 
 
-def _stream(services: Services, request: Request, file: IndexFile) -> Response:
+def _stream(services: Services, request: Request, file: IndexFile | KeptFile) -> Response:
     disposition = {"Content-Disposition": f'attachment; filename="{file.filename}"'}
     return blob_response(
         request,

@@ -53,7 +53,7 @@ class Metrics:
         )
         self.files = Counter(
             "wheelyard_index_files_total",
-            "Requests for files of the index: hit or miss",
+            "Requests for files of the index: hit, upstream (a file of the upstream index), miss",
             ("outcome",),
             registry=self.registry,
         )

@@ -19,12 +19,15 @@ from wheelyard.store.contract import Store
 
 
 def find_layer(store: Store, name: str) -> Layer | None:
-    """The layer that was kept under a name, or `None`.
+    """The layer that was kept under a name, or `None`, also where its bytes are lost; it is renewed.
 
     :param name: document name below `records/layers/`.
     """
     body = store.get_document(name)
-    return None if body is None else Layer.from_document(json.loads(body))
+    if body is None:
+        return None
+    layer = Layer.from_document(json.loads(body))
+    return None if store.renew_blob(layer.digest) is None else layer
 
 
 def keep_layer(store: Store, name: str, tar: Path, title: str, scratch: Path) -> Layer:

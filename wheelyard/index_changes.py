@@ -22,6 +22,8 @@ class Change(StrEnum):
     REMOVE = "remove"
     CHANNEL = "channel"
     PROJECT = "project"
+    TOOLCHAIN = "toolchain"
+    """The image that a toolchain's name stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

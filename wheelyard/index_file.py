@@ -9,6 +9,7 @@ from typing import Any
 
 from wheelyard.digests import Digest
 from wheelyard.errors import Conflict, StoredOtherBytes
+from wheelyard.removed_files import note_shown
 from wheelyard.store.contract import Store
 from wheelyard.wheel_record import WheelRecord
 
@@ -118,5 +119,7 @@ def keep_file(store: Store, file: IndexFile) -> IndexFile:
                 found=str(file.digest),
                 do="a file's name never changes its bytes: raise the version, or the build number (PEP 427)",
             ) from None
-        return kept
+        file = kept
+    # One that was removed before is there again, for `cache rebuild-db`, too.
+    note_shown(store, file.channel, file.project, file.filename)
     return file

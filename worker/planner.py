@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wheelyard.build_key import BuildInputs
-from wheelyard.digests import Digest, canonical_json, key_of
+from wheelyard.build_lock import build_lock_key
+from wheelyard.digests import Digest, canonical_json
 from wheelyard.errors import InfrastructureError, InputError
 from wheelyard.jobs.states import Kind
 from wheelyard.locks import IndexFile, Lock, Pin
@@ -123,7 +124,7 @@ class Planner:
             environment=recipe.environment,
             config_settings=recipe.config_settings,
         )
-        hit = find_record(services, inputs.key) is not None
+        hit = whole_record(services, inputs.key) is not None
         work.log.line(f"{pin.project} {pin.version}: {'hit' if hit else 'to build'}, key {inputs.key[:12]}")
         return Node(
             project=pin.project, version=pin.version, level=level, hit=hit, inputs=inputs.to_document()
@@ -132,13 +133,11 @@ class Planner:
     def _environment(self, sdist: IndexFile, recipe: Recipe) -> Lock:
         """The locked build environment of an sdist: the first one holds, so that keys hold, too."""
         services = self._services
-        key = key_of(
-            {
-                "sdist": str(sdist.digest),
-                "image": self._ready.record.image,
-                "environment": recipe.environment,
-                "config_settings": recipe.config_settings,
-            }
+        key = build_lock_key(
+            sdist=str(sdist.digest),
+            image=self._ready.record.image,
+            environment=recipe.environment,
+            config_settings=recipe.config_settings,
         )
         known = services.catalogue.build_lock(key)
         if known is not None and (lock := load_lock(services, known)) is not None:
@@ -176,14 +175,23 @@ def find_record(services: Services, key: str) -> WheelRecord | None:
     return None if body is None else WheelRecord.from_document(json.loads(body))
 
 
+def whole_record(services: Services, key: str) -> WheelRecord | None:
+    """The record of a build key whose wheel is there, and stays for what is to be made with it; or None."""
+    record = find_record(services, key)
+    if record is None:
+        return None
+    sizes = [services.store.renew_blob(digest) for digest in (record.digest, record.metadata_digest)]
+    return None if None in sizes else record
+
+
 def needed_record(services: Services, key: str, *, of: str, do: str) -> WheelRecord:
-    """The record of a build key that was there before.
+    """The record of a build key that was there before, and whose wheel is there.
 
     :param of: what it is the record of, for the error.
     :param do: what the error tells to do.
     :raises InfrastructureError: it is there no more.
     """
-    record = find_record(services, key)
+    record = whole_record(services, key)
     if record is None:
-        raise InfrastructureError(f"the record of {of} is not in the store any more", do=do)
+        raise InfrastructureError(f"the wheel of {of} is not in the store any more", do=do)
     return record

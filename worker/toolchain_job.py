@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from wheelyard.digests import key_of
 from wheelyard.errors import InfrastructureError
+from wheelyard.index_changes import Change, note_change
 from wheelyard.requests import Caller
 from wheelyard.toolchain_record import ToolchainRecord, load_record
 from wheelyard.toolchains import Toolchain, get_toolchain
@@ -39,6 +40,10 @@ def make_toolchain(work: Work) -> Outcome:
         record = build_toolchain(
             toolchain, services.settings, services.store, engine, work.log.line, work.check
         )
+
+    # What the name stands for is the database's to know; the bucket is told, so that it can be made again.
+    fields = {"name": toolchain.name, "image": record.image}
+    note_change(services.store, Change.TOOLCHAIN, services.owner, fields)
 
     def publish(session: Session) -> None:
         services.catalogue.set_toolchain_image(session, toolchain.name, record.image)

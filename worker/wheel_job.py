@@ -16,10 +16,11 @@ from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest
 from wheelyard.distributions.wheel_file import CheckedWheel
 from wheelyard.errors import BuildFailed, StoredOtherBytes, StoreUnavailable
-from wheelyard.index_file import FileKind, IndexFile, keep_file
+from wheelyard.index_file import IndexFile, keep_file
 from wheelyard.jobs.states import State
 from wheelyard.limits import limits_of
 from wheelyard.recipes import get_recipe
+from wheelyard.removed_files import removed_names
 from wheelyard.toolchains import Toolchain
 from wheelyard.wheel_record import WheelRecord
 from worker.build_container import WheelOrder, allot, lay_inputs, make_wheel
@@ -28,8 +29,9 @@ from worker.debian.contents import DebianContents
 from worker.debian.mirror import find_mirror
 from worker.diagnosis import name_package
 from worker.elf_external import external_libraries
+from worker.lost_wheel import build_number_of, fetch_lost_inputs, refuse_another
 from worker.outcome import Done, Outcome
-from worker.planner import find_record, needed_record
+from worker.planner import find_record, needed_record, whole_record
 from worker.toolchain_job import ReadyToolchain, ready_toolchain
 from worker.wheel_check import accepted_tags, check_wheel
 from worker.wheel_test import test_wheel
@@ -39,15 +41,24 @@ Answer = TypeVar("Answer")
 
 
 def make_one_wheel(work: Work) -> Outcome:
-    """Make the wheel of one build key, unless its record is in the store already."""
+    """Make the wheel of one build key, unless it is in the store already.
+
+    One whose record is there and whose bytes are lost is made again, and must be the same.
+    """
     services, spec = work.services, work.claim.job.spec
     inputs = BuildInputs.from_document(spec["inputs"])
-    record = find_record(services, inputs.key)
+    record, lost = whole_record(services, inputs.key), None
     if record is None:
+        lost = find_record(services, inputs.key)
         ready = ready_toolchain(services, work.claim.job.toolchain, spec["image"])
         runtime = [_needed(services, key) for key in spec["runtime"]]
         with work.phase("prepare"):
-            number = next_build_number(services, work.claim.job.channel, inputs, ready.toolchain)
+            if lost is None:
+                number = next_build_number(services, work.claim.job.channel, inputs, ready.toolchain)
+            else:
+                work.log.line(f"{lost.filename} is lost and made again")
+                number = build_number_of(lost)
+                fetch_lost_inputs(work, inputs)
             order = WheelOrder(
                 inputs=inputs, toolchain=ready.toolchain, image=ready.image, build_number=number
             )
@@ -70,7 +81,7 @@ def make_one_wheel(work: Work) -> Outcome:
         with work.phase("test"):
             modules = test_wheel(work, ready, checked, runtime, allotment)
         with work.phase("publish", State.PUBLISHING):
-            record = publish(work, ready, inputs, checked, modules)
+            record = publish(work, ready, inputs, checked, modules, lost)
     # Bound in the store first: where the channel has another file of that name, this build is not shown.
     shown = _patiently(
         work, lambda: keep_file(services.store, IndexFile.of_record(record, work.claim.job.channel))
@@ -83,13 +94,26 @@ def make_one_wheel(work: Work) -> Outcome:
 
 
 def publish(
-    work: Work, ready: ReadyToolchain, inputs: BuildInputs, wheel: CheckedWheel, modules: tuple[str, ...]
+    work: Work,
+    ready: ReadyToolchain,
+    inputs: BuildInputs,
+    wheel: CheckedWheel,
+    modules: tuple[str, ...],
+    lost: WheelRecord | None = None,
 ) -> WheelRecord:
-    """Put bytes, then the record, into the store; waits for a store that is out."""
+    """Put bytes, then the record, into the store; waits for a store that is out.
+
+    :param lost: the record of the wheel whose place it takes.
+    :raises BuildFailed: it is another wheel than that one.
+    """
     store = work.services.store
     digest, metadata = Digest.of_file(wheel.path), Digest.of(wheel.metadata)
+    if lost is not None:
+        refuse_another(lost, wheel.path.name, digest)
     _patiently(work, lambda: store.put_blob(wheel.path, digest))
     _patiently(work, lambda: store.put_blob(wheel.metadata, metadata))
+    if lost is not None:
+        return lost
     record = WheelRecord(
         inputs=inputs,
         channel=work.claim.job.channel,
@@ -116,14 +140,23 @@ def publish(
 
 
 def next_build_number(services: Services, channel: str, inputs: BuildInputs, toolchain: Toolchain) -> int:
-    """Build number (PEP 427) of a version that the channel may have with other bytes; 0 for the first."""
+    """Build number (PEP 427) of a version that the channel may have with other bytes; 0 for the first.
+
+    The names of files that were taken out of the channel count, too: they stand for what they were.
+    """
     accepted = accepted_tags(toolchain)
-    taken = []
+    names = removed_names(services.store, channel, inputs.project)
     for file in services.catalogue.files(channel, inputs.project):
-        if file.kind is not FileKind.WHEEL:
+        if file.build_key == inputs.key:
+            names.discard(file.filename)
+        else:
+            names.add(file.filename)
+    taken = []
+    for name in names:
+        if not name.endswith(".whl"):
             continue
-        _, version, build, tags = parse_wheel_filename(file.filename)
-        if version == Version(inputs.version) and file.build_key != inputs.key and tags & accepted:
+        _, version, build, tags = parse_wheel_filename(name)
+        if version == Version(inputs.version) and tags & accepted:
             taken.append(build[0] if build else 0)
     return max(taken) + 1 if taken else 0
 

@@ -26,7 +26,13 @@ VENDORS = {
     "boto3": ("wheelyard/store/",),
     "botocore": ("wheelyard/store/",),
     # The worker names the transaction's type only: what it publishes lands in the ledger's own transaction.
-    "sqlalchemy": ("wheelyard/jobs/", "wheelyard/catalogue.py", "wheelyard/tokens.py", "worker/"),
+    "sqlalchemy": (
+        "wheelyard/jobs/",
+        "wheelyard/catalogue.py",
+        "wheelyard/tokens.py",
+        "wheelyard/keeping/",
+        "worker/",
+    ),
     "alembic": ("wheelyard/jobs/",),
     "elftools": ("runtime_images/", "worker/"),
 }

@@ -1,0 +1,276 @@
+"""What needs which bytes: from the channels' files, live locks, images and records down to each digest."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from wheelyard.build_key import BuildInputs
+from wheelyard.build_lock import lock_key_of
+from wheelyard.catalogue import index_file_of
+from wheelyard.digests import Digest
+from wheelyard.index_changes import CHANGES
+from wheelyard.index_file import FILES, IndexFile
+from wheelyard.jobs.database import Database
+from wheelyard.jobs.models import (
+    BuildLockRow,
+    CompilerCacheRow,
+    FileRow,
+    JobRow,
+    ToolchainRow,
+    UpstreamFileRow,
+    UpstreamPageRow,
+)
+from wheelyard.jobs.rows import is_active
+from wheelyard.keeping.document_reader import read_documents
+from wheelyard.keeping.file_rules import FileVerdict, HeldFile, Rules, judge_channel
+from wheelyard.keeping.marks import Marks
+from wheelyard.keeping.progress import Progress
+from wheelyard.keeping.row_pages import rows_by
+from wheelyard.removed_files import REMOVED
+from wheelyard.store.contract import Store
+from wheelyard.toolchain_record import PLACE as TOOLCHAINS
+from wheelyard.wheel_record import WheelRecord
+
+ACTIVE_JOB = "a job that is active or ended lately"
+IMAGE = "a published image needs it"
+FILE = "a channel shows it"
+INPUT = "a kept wheel is made of it"
+LOG = "the log of a job or a wheel"
+TOOLCHAIN = "a toolchain in use"
+COMPILER_CACHE = "the newest compiler cache of its project"
+UPSTREAM = "upstream's, in use"
+BUILD_LOCK = "the build environment of a wheel that is kept"
+NAMED = "a document of the store names it"
+LIVE = (ACTIVE_JOB, IMAGE)
+"""What keeps a file in its channel, too."""
+
+_WHEELS = "records/wheels/"
+_IMAGES = "records/images/"
+_LAYERS = "records/layers/"
+_KNOWN = (FILES, REMOVED, CHANGES, TOOLCHAINS, _WHEELS, _IMAGES, _LAYERS, "probes/", "sweeps/")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class Reachability:
+    """Marks every digest that something needs, and notes what those were for that nothing does.
+
+    :param rules: which files, logs and upstream files may go.
+    :param now: epoch seconds.
+    """
+
+    def __init__(
+        self, store: Store, database: Database, rules: Rules, now: float, progress: Progress
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._rules = rules
+        self._now = now
+        self._progress = progress
+        self._keys: set[str] = set()
+        self._images: set[str] = set()
+        self._lock_keys: set[str] = set()
+
+    def mark(self, marks: Marks, judged: Callable[[FileVerdict], None]) -> None:
+        """Do it all, from what must never go to what is kept only for its sake.
+
+        :param judged: gets what becomes of each file.
+        """
+        self._mark_jobs(marks)
+        self._mark_images(marks)
+        self._judge_files(marks, judged)
+        self._mark_wheels(marks)
+        self._mark_toolchains(marks)
+        self._mark_layers(marks)
+        self._mark_rows(marks)
+        self._mark_others(marks)
+
+    # -- live ----------------------------------------------------------------------------------------------
+
+    def _mark_jobs(self, marks: Marks) -> None:
+        """Locks, inputs and results of jobs that are active or ended lately: whatever their rows name."""
+        self._progress("jobs", 0, 0)
+        since = self._now - self._rules.recent
+        query = select(JobRow.id, JobRow.title, JobRow.key, JobRow.spec, JobRow.result, JobRow.log).where(
+            or_(is_active(), JobRow.ended_at >= since)
+        )
+        with self._database.reading() as session:
+            for row in rows_by(session, query, JobRow.id):
+                text = json.dumps([row.spec, row.result])
+                marks.keep([*_DIGEST.findall(text), row.log], ACTIVE_JOB, f"{row.title[:60]} ({row.id})")
+                self._keys |= {row.key, *row.spec.get("runtime", ())}
+                self._keys |= {
+                    BuildInputs.from_document(node["inputs"]).key for node in row.spec.get("nodes", ())
+                }
+                self._images |= {
+                    str(document[name])
+                    for document in (row.spec, row.result or {})
+                    for name in ("image", "toolchain_image")
+                    if isinstance(document.get(name), str)
+                }
+
+    def _mark_images(self, marks: Marks) -> None:
+        for name, body in self._read(_IMAGES, "images"):
+            marks.keep(_DIGEST.findall(body.decode(errors="replace")), IMAGE, _stem(name))
+            self._images.add(str(_fields(body).get("toolchain_image", "")))
+
+    # -- files ---------------------------------------------------------------------------------------------
+
+    def _judge_files(self, marks: Marks, judged: Callable[[FileVerdict], None]) -> None:
+        self._progress("files of channels", 0, 0)
+        with self._database.reading() as session:
+            channels = list(session.scalars(select(FileRow.channel).distinct().order_by(FileRow.channel)))
+            for channel in channels:
+                query = select(FileRow).where(FileRow.channel == channel)
+                rows = rows_by(session, query, FileRow.project, FileRow.filename)
+                held = (HeldFile(file=index_file_of(row), used_at=row.used_at) for row in rows)
+                for verdict in judge_channel(held, self._rules, self._now, lambda file: _live(marks, file)):
+                    judged(verdict)
+                    self._mark_file(marks, verdict)
+
+    def _mark_file(self, marks: Marks, verdict: FileVerdict) -> None:
+        file = verdict.file
+        digests = [str(file.digest), str(file.metadata_digest or ""), file.provenance]
+        detail = f"{file.filename} in {file.channel}"
+        if verdict.goes:
+            marks.want_no_more(digests, f"a file that goes from its channel: {verdict.reason}", detail)
+        else:
+            marks.keep(digests, FILE, detail)
+
+    # -- what these are made of ----------------------------------------------------------------------------
+
+    def _mark_wheels(self, marks: Marks) -> None:
+        for name, body in self._read(_WHEELS, "records of wheels"):
+            try:
+                record = WheelRecord.from_document(json.loads(body))
+            except (ValueError, KeyError, TypeError):
+                marks.keep(_DIGEST.findall(body.decode(errors="replace")), NAMED, name)
+                continue
+            marks.attach(record.digest, name)
+            if record.key in self._keys:
+                marks.keep([record.digest], ACTIVE_JOB, record.filename)
+            inputs = record.inputs
+            used = [inputs.sdist, *inputs.build_wheels.values(), *inputs.patches]
+            age = self._now - record.published_at
+            if marks.kept(record.digest) is None and age > self._rules.grace:
+                marks.want_no_more([record.digest, record.metadata_digest], "a wheel that no channel shows",
+                                   record.filename)  # fmt: skip
+                marks.want_no_more(used, "an input of wheels that are no more", record.filename)
+                marks.want_no_more([record.log], "the log of a wheel that is no more", record.filename)
+                continue
+            marks.keep([record.digest, record.metadata_digest], FILE, record.filename)
+            marks.keep(used, INPUT, record.filename)
+            self._mark_log(marks, record.log, record.published_at, record.filename)
+            self._images.add(inputs.toolchain)
+            self._lock_keys.add(lock_key_of(inputs))
+
+    def _mark_log(self, marks: Marks, log: str, ended_at: float, detail: str) -> None:
+        limit = self._rules.logs_older_than
+        if limit is not None and self._now - ended_at > limit:
+            marks.want_no_more([log], "an old log", detail)
+        else:
+            marks.keep([log], LOG, detail)
+
+    def _mark_toolchains(self, marks: Marks) -> None:
+        with self._database.reading() as session:
+            current = {row.name: row.image for row in session.scalars(select(ToolchainRow))}
+        for name, body in self._read(TOOLCHAINS, "toolchains"):
+            fields = _fields(body)
+            toolchain, image = str(fields.get("name", "")), str(fields.get("image", ""))
+            digests = _DIGEST.findall(body.decode(errors="replace"))
+            if image in self._images or current.get(toolchain, image) == image:
+                marks.keep(digests, TOOLCHAIN, toolchain)
+            else:
+                marks.want_no_more(digests, "a toolchain that nothing was made with", toolchain)
+                marks.attach(image, name)
+
+    def _mark_layers(self, marks: Marks) -> None:
+        """Layers stay with the images that have them; each can be filled again from its wheel."""
+        contents: dict[str, list[str]] = {}
+        names = []
+        for name in self._store.list_documents(_LAYERS):
+            if name.startswith((f"{_LAYERS}contents-", f"{_LAYERS}libraries-")):
+                contents.setdefault(_stem(name), []).append(name)
+            else:
+                names.append(name)
+        for name, body in read_documents(self._store, names, self._progress, "layers"):
+            fields = _fields(body)
+            if "digest" not in fields or "diff_id" not in fields:
+                continue
+            digest, diff_id = str(fields["digest"]), str(fields["diff_id"])
+            marks.want_no_more([digest], "a layer that no image has", str(fields.get("title", "")))
+            packages = name.removesuffix(".json") + "-packages.json"
+            for document in (name, packages, *contents.get(diff_id.removeprefix("sha256:"), ())):
+                marks.attach(digest, document)
+
+    def _mark_rows(self, marks: Marks) -> None:
+        """What the database alone knows: logs, compiler caches, build environments, upstream's files."""
+        with self._database.reading() as session:
+            jobs = select(JobRow.id, JobRow.log, JobRow.ended_at).where(JobRow.log != "")
+            for job in rows_by(session, jobs, JobRow.id):
+                self._mark_log(marks, job.log, job.ended_at, f"job {job.id}")
+            for cache in rows_by(
+                session, select(CompilerCacheRow), CompilerCacheRow.project, CompilerCacheRow.toolchain
+            ):
+                marks.keep([cache.digest], COMPILER_CACHE, f"{cache.project}, {cache.toolchain}")
+            for lock in rows_by(session, select(BuildLockRow), BuildLockRow.key):
+                self._mark_build_lock(marks, lock)
+            for page in rows_by(session, select(UpstreamPageRow), UpstreamPageRow.project):
+                marks.keep([page.page], UPSTREAM, f"the page of {page.project}")
+            for file in rows_by(session, select(UpstreamFileRow), UpstreamFileRow.digest):
+                digests = [file.digest, file.metadata_digest]
+                if self.upstream_goes(file.used_at, file.fetched_at):
+                    marks.want_no_more(digests, "upstream's, unused", file.filename)
+                else:
+                    marks.keep(digests, UPSTREAM, file.filename)
+
+    def upstream_goes(self, used_at: float, fetched_at: float) -> bool:
+        """Whether a kept file of upstream's may go: it can be fetched again."""
+        limit = self._rules.unused_for
+        return limit is not None and self._now - max(used_at, fetched_at) > max(limit, self._rules.grace)
+
+    def lock_goes(self, key: str, made_at: float) -> bool:
+        """Whether a locked build environment may go: no kept wheel was made in it."""
+        return key not in self._lock_keys and self._now - made_at > self._rules.recent
+
+    def _mark_build_lock(self, marks: Marks, lock: BuildLockRow) -> None:
+        stream = self._store.open_blob(Digest.parse(lock.lock))
+        named: list[str] = []
+        if stream is not None:
+            with stream:
+                named = _DIGEST.findall(stream.read().decode(errors="replace"))
+        if self.lock_goes(lock.key, lock.made_at):
+            marks.want_no_more([lock.lock, *named], "a build environment that no kept wheel was made in")
+        else:
+            marks.keep([lock.lock, *named], BUILD_LOCK)
+
+    def _mark_others(self, marks: Marks) -> None:
+        """Whatever else lies in the store: what it names stays."""
+        names = (name for name in self._store.list_documents("") if not name.startswith(_KNOWN))
+        for name, body in read_documents(self._store, names, self._progress, "other documents"):
+            marks.keep(_DIGEST.findall(body.decode(errors="replace")), NAMED, name)
+
+    def _read(self, prefix: str, step: str) -> Iterator[tuple[str, bytes]]:
+        return read_documents(self._store, self._store.list_documents(prefix), self._progress, step)
+
+
+def _live(marks: Marks, file: IndexFile) -> str:
+    """Why a file must not go from its channel, whatever the rules say; empty where nothing needs it."""
+    found = marks.kept(file.digest)
+    return f"{found[0]}: {found[1]}" if found is not None and found[0] in LIVE else ""
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2].partition(".")[0]

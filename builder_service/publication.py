@@ -80,6 +80,7 @@ def publish(services: Services, upload: ReceivedUpload, channel: str, uploader: 
     if provenance:
         services.store.put_blob(provenance, Digest.of(provenance))
     kept = keep_file(services.store, file)
+    services.projects.claim(kept.project, uploader)
     _show(services, kept)
     return Published(file=kept, added=kept == file)
 

@@ -17,6 +17,7 @@ from wheelyard.index_changes import Change, note_change
 from wheelyard.index_file import Origin
 from wheelyard.jobs.database import Database, repeated
 from wheelyard.jobs.models import ChannelRow, FileRow, ProjectRow
+from wheelyard.jobs.rows import new_row
 from wheelyard.store.contract import Store
 
 
@@ -99,6 +100,19 @@ class Projects:
         """Say that a name is the team's, or that it is not. Idempotent."""
         return self._change(name, actor, lambda project: replace(project, owned=owned, decided=True))
 
+    def claim(self, name: str, actor: str) -> Project:
+        """Say that a name is the team's, unless somebody has said whose it is. Idempotent.
+
+        Every upload does: the name stays the team's when the last of its files is gone, or else upstream's
+        files would take their place.
+        """
+        known = self.get(name)
+        if known.decided:
+            return known
+        return self._change(
+            name, actor, lambda one: one if one.decided else replace(one, owned=True, decided=True)
+        )
+
     def set_status(self, name: str, status: Status, reason: str, actor: str) -> Project:
         """Give a project a status, with the reason for it. Idempotent."""
         return self._change(name, actor, lambda project: replace(project, status=status, reason=reason))
@@ -118,7 +132,12 @@ class Projects:
 
 def set_project(session: Session, fields: dict[str, Any]) -> None:
     """Set a project's row to the fields of a change, inside the caller's transaction."""
-    session.merge(ProjectRow(**fields))
+    others = {name: value for name, value in fields.items() if name != "project"}
+    session.execute(
+        new_row(session, ProjectRow)
+        .values(**fields)
+        .on_conflict_do_update(index_elements=["project"], set_=others)
+    )
 
 
 def _fields(project: Project) -> dict[str, Any]:

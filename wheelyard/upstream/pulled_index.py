@@ -24,7 +24,7 @@ from wheelyard.upstream.pip_index import configured_index
 from wheelyard.upstream.policy import shown_files, uploaded_at
 from wheelyard.upstream.tally import Tally
 
-_FRESH_SECONDS = 15.0
+_FRESH_SECONDS = 60.0
 # Somebody waits for the answer: rather an earlier page than a later try.
 _ATTEMPTS = 2
 _PATIENCE_SECONDS = 4.0

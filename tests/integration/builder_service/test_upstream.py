@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 import stamina
+from sqlalchemy import delete
 
+from tests.distributions import wheel
 from tests.index_site import IndexSite, make_wheel, serve_index
 from wheelyard.channels import UpstreamKinds, UpstreamPolicy
 from wheelyard.digests import Digest
 from wheelyard.index_file import IndexFile, Origin, keep_file
+from wheelyard.jobs.models import FileRow
 from wheelyard.simple_index import JSON
 from wheelyard.upstream import pip_index
 
@@ -188,6 +191,22 @@ def test_an_upload_to_any_channel_makes_the_name_the_teams(door, policy, site):
     assert answer.status_code == 404
 
 
+def test_a_name_stays_the_teams_when_its_last_file_is_gone(door, policy, site):
+    wheel_with_version(site, "demo", "99.0")
+    answer = door.http.post(
+        "/legacy/",
+        data={":action": "file_upload", "protocol_version": "1"},
+        files={"content": ("demo-1.0-py3-none-any.whl", wheel(), "application/octet-stream")},
+    )
+    assert answer.status_code == 200, answer.text
+    assert list(files(door, "demo")) == ["demo-1.0-py3-none-any.whl"]
+    with door.services.catalogue.database.transaction() as session:
+        session.execute(delete(FileRow))
+    assert door.guest.get("/simple/demo/").status_code == 404
+    door.services.projects.set_owned("demo", False, "test")
+    assert list(files(door, "demo")) == ["demo-99.0-py3-none-any.whl"]
+
+
 def test_a_wheel_that_was_built_here_stands_before_upstreams(door, policy, site):
     wheel_with_version(site, "demo", "1.0", yanked="ours is better")
     wheel_with_version(site, "demo", "2.0")
@@ -199,19 +218,19 @@ def test_a_wheel_that_was_built_here_stands_before_upstreams(door, policy, site)
 
 
 def test_a_page_says_of_upstreams_files_what_upstream_says(door, policy, site):
-    wheel = site.add_wheel(
+    there = site.add_wheel(
         "demo", "1.0", requires_python=">=3.8", metadata=b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n",
         uploaded="2025-01-02T03:04:05.000000Z", yanked="broken",
     )  # fmt: skip
     site.add_sdist("demo", "0.9", hashless=True)
     (entry,) = files(door, "demo").values()
-    digest = hashlib.sha256(wheel.body).hexdigest()
+    digest = hashlib.sha256(there.body).hexdigest()
     assert entry["hashes"] == {"sha256": digest}
-    assert entry["url"].endswith(f"/files/{digest}/{wheel.filename}")
+    assert entry["url"].endswith(f"/files/{digest}/{there.filename}")
     assert entry["requires-python"] == ">=3.8"
-    assert entry["core-metadata"] == {"sha256": hashlib.sha256(wheel.metadata).hexdigest()}
+    assert entry["core-metadata"] == {"sha256": hashlib.sha256(there.metadata).hexdigest()}
     assert entry["yanked"] == "broken"
-    assert entry["size"] == len(wheel.body)
+    assert entry["size"] == len(there.body)
     assert entry["upload-time"].startswith("2025-01-02T03:04:05")
     assert site.url not in door.guest.get("/simple/demo/").text
 
@@ -239,11 +258,11 @@ def test_a_resolver_downloads_no_wheel(door, policy, site, tmp_path):
 
 
 def test_a_wheel_without_metadata_upstream_has_some_as_soon_as_it_is_kept(door, policy, site):
-    wheel = wheel_with_version(site, "demo", "1.0", requires=("other>=2",))
+    there = wheel_with_version(site, "demo", "1.0", requires=("other>=2",))
     (before,) = files(door, "demo").values()
     assert not before.get("core-metadata")
     assert door.guest.get(f"{before['url']}.metadata").status_code == 404
-    assert door.guest.get(before["url"]).content == wheel.body
+    assert door.guest.get(before["url"]).content == there.body
     metadata = door.guest.get(f"{before['url']}.metadata")
     assert b"Requires-Dist: other>=2" in metadata.content
     # Another process, or this one some seconds later.
@@ -252,38 +271,38 @@ def test_a_wheel_without_metadata_upstream_has_some_as_soon_as_it_is_kept(door, 
 
 
 def test_many_that_want_a_file_at_once_fetch_it_once(door, policy, site):
-    wheel = wheel_with_version(site, "demo", "1.0")
+    there = wheel_with_version(site, "demo", "1.0")
     (entry,) = files(door, "demo").values()
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda _: door.guest.get(entry["url"]), range(12)))
-    assert {answer.content for answer in answers} == {wheel.body}
-    assert site.asked.count(f"/packages/demo/{wheel.filename}") == 1
+    assert {answer.content for answer in answers} == {there.body}
+    assert site.asked.count(f"/packages/demo/{there.filename}") == 1
     assert tally(door, "file", "fetched") == 1
 
 
 def test_other_bytes_than_the_page_lists_are_never_given(door, policy, site):
-    wheel = wheel_with_version(site, "demo", "1.0", listed_sha256="ab" * 32)
+    there = wheel_with_version(site, "demo", "1.0", listed_sha256="ab" * 32)
     (entry,) = files(door, "demo").values()
     answer = door.guest.get(entry["url"])
     assert answer.status_code >= 400
     assert answer.json()["kind"] == "refused"
-    assert hashlib.sha256(wheel.body).hexdigest() in answer.text
+    assert hashlib.sha256(there.body).hexdigest() in answer.text
     assert door.services.store.blob_size(Digest("ab" * 32)) is None
     assert tally(door, "file", "refused") == 1
 
 
 def test_a_file_that_no_channel_shows_is_not_fetched(door, policy, site):
-    wheel = wheel_with_version(site, "demo", "1.0")
+    there = wheel_with_version(site, "demo", "1.0")
     (entry,) = files(door, "demo").values()
     policy(upstream=UpstreamPolicy.LISTED, projects=("other",))
     assert door.guest.get(entry["url"]).status_code == 404
     policy(upstream=UpstreamPolicy.ALL, min_age=3600)
     assert door.guest.get(entry["url"]).status_code == 404
     policy(min_age=0)
-    assert door.guest.get(entry["url"]).content == wheel.body
+    assert door.guest.get(entry["url"]).content == there.body
     policy(upstream=UpstreamPolicy.OFF)
     assert door.guest.get("/simple/demo/").status_code == 404
-    assert door.guest.get(entry["url"]).content == wheel.body, "a lock that names it goes on working"
+    assert door.guest.get(entry["url"]).content == there.body, "a lock that names it goes on working"
 
 
 def test_a_channel_takes_kinds_and_waits_out_its_cooldown(door, policy, site):

@@ -85,6 +85,7 @@ class PulledIndex:
         self._seconds = seconds
         opened = _OpenedOnce(upstream)
         self.tally = Tally()
+        self._late = _Late()
         self.pages = UpstreamPages(self._rows, store, opened, seconds=seconds, clock=clock, tally=self.tally)
         self.kept = KeptFiles(
             self._rows, store, self.pages, channels, projects, opened,
@@ -96,6 +97,16 @@ class PulledIndex:
         """For how long a page with upstream's files may be shown before they are asked for again."""
         return min(_FRESH_SECONDS, self._seconds)
 
+    def late_seconds(self, project: str) -> float | None:
+        """For how long upstream's page should have been asked for again; None where it is not late.
+
+        Known of the pages that `files` gave last.
+
+        :param project: canonical name.
+        """
+        asked_at = self._late.asked_at(project)
+        return None if asked_at is None else max(0.0, self._clock() - asked_at - self._seconds)
+
     def files(self, channel: Channel, project: str) -> tuple[PageFile, ...]:
         """Upstream's files of a project that the channel's policy lets through.
 
@@ -105,7 +116,9 @@ class PulledIndex:
         """
         if not channel.takes(project):
             return ()
-        listing = self.pages.page(project).listing
+        page = self.pages.page(project)
+        self._late.note(project, page.asked_at if page.trouble is not None else None)
+        listing = page.listing
         if listing is None:
             return ()
         shown = shown_files(listing, channel, owned=False, now=self._clock())
@@ -113,6 +126,24 @@ class PulledIndex:
         lacking = any(file.kind == "wheel" and file.metadata is None for file in shown)
         kept = self._rows.metadata_of(project) if lacking else {}
         return tuple(_page_file(file, kept) for file in shown)
+
+
+class _Late:
+    """Projects whose page could not be asked for again when it was time."""
+
+    def __init__(self) -> None:
+        self._asked_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def note(self, project: str, asked_at: float | None) -> None:
+        with self._lock:
+            self._asked_at.pop(project, None)
+            if asked_at is not None:
+                self._asked_at[project] = asked_at
+
+    def asked_at(self, project: str) -> float | None:
+        with self._lock:
+            return self._asked_at.get(project)
 
 
 class _OpenedOnce:

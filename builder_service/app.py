@@ -20,6 +20,7 @@ from builder_service import (
     metrics,
     oidc,
     problems,
+    project_pages,
     projects,
     simple_pages,
     submissions,
@@ -34,6 +35,8 @@ from builder_service.hidden_tokens import HiddenTokens
 from builder_service.jobs import job_routes
 from builder_service.page_cache import PageCache
 from builder_service.part_checks import checks_of
+from builder_service.private_answers import PrivateAnswers
+from builder_service.ready_pages import ReadyPages
 from builder_service.request_log import RequestLog
 from builder_service.services import Services, open_services
 from builder_service.tokens import allowed
@@ -100,10 +103,17 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
     app.state.uses = FileUses(opened.catalogue)
     app.state.exchange = oidc.open_exchange(settings.oidc_rules, opened.tokens)
     problems.install(app)
+    if settings.public_reads:
+        app.add_middleware(ReadyPages, pages=app.state.pages)
     app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES, apart=("/v1/blobs/.*", uploads.APART))
+    if not settings.public_reads:
+        app.add_middleware(PrivateAnswers)
     hidden = HiddenTokens(settings.token.get_secret_value())
     app.add_middleware(RequestLog, metrics=app.state.metrics, hidden=hidden, tracer=opened.tracer)
     for router in (
+        # Those that are asked for most come first: an address is looked for in their order.
+        simple_pages.router,
+        files.router,
         submissions.router,
         job_routes("/v1/builds", "builds", Kind.BUILD),
         job_routes("/v1/images", "images", Kind.IMAGE),
@@ -115,12 +125,11 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
                 toolchains,
                 wheels,
                 workers,
-                simple_pages,
-                files,
                 uploads,
                 channels,
                 projects,
                 integrity,
+                project_pages,
             )
         ),
     ):

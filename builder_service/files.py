@@ -9,21 +9,26 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.background import BackgroundTask
 
+from builder_service.arriving_file import arriving_response
 from builder_service.blob_response import IMMUTABLE, blob_response
 from builder_service.file_uses import FileUses
 from builder_service.metrics import metrics_of
 from builder_service.page_cache import EVERY_CHANNEL, Page
 from builder_service.page_response import page_response, pages_of
 from builder_service.problems import responses
+from builder_service.readable_files import check_file
 from builder_service.services import Opened, Services
+from builder_service.tokens import CurrentIdentity
 from wheelyard.digests import Digest
 from wheelyard.errors import NotFound
 from wheelyard.index_file import IndexFile
 from wheelyard.jobs.upstream_rows import KeptFile
 from wheelyard.projects import refuse_quarantined
+from wheelyard.upstream.arrivals import Arrival
 
 router = APIRouter(prefix="/files", tags=["index"])
 _LINK_SECONDS = 3600
+_PATIENCE_SECONDS = 2.0
 _METADATA = ".metadata"
 _PLAIN = "text/plain"
 _MEDIA_TYPES = {".whl": "application/zip", ".zip": "application/zip", ".tar.gz": "application/gzip"}
@@ -48,12 +53,16 @@ FileName = Annotated[
     },
 )
 @router.head("/{digest}/{filename}", include_in_schema=False)
-async def get_file(digest: Hex, filename: FileName, request: Request, services: Opened) -> Response:
+async def get_file(
+    digest: Hex, filename: FileName, request: Request, services: Opened, identity: CurrentIdentity
+) -> Response:
     """The bytes that an index page names; with ranges, so that metadata can be read without the whole.
 
     A file of the upstream index is fetched and verified when it is asked for the first time.
     """
     name = filename.removesuffix(_METADATA)
+    if identity.channels:
+        await to_thread.run_sync(check_file, services, identity, Digest(digest))
     if name == filename:
         return await to_thread.run_sync(_file_response, services, request, digest, name)
     page = await pages_of(request).get(
@@ -69,7 +78,10 @@ def _file_response(services: Services, request: Request, digest: str, name: str)
     own = _find(services, digest, name)
     file: IndexFile | KeptFile | None = own
     if file is None and _plain(name):
-        file = services.upstream.kept.file(Digest(digest), name)
+        coming = _upstream_file(services, request, Digest(digest), name)
+        if isinstance(coming, Response):
+            return coming
+        file = coming
     outcome = "miss" if file is None else "upstream" if own is None else "hit"
     metrics_of(request).files.labels(outcome).inc()
     if file is None:
@@ -79,6 +91,27 @@ def _file_response(services: Services, request: Request, digest: str, name: str)
     if own is not None and request.method == "GET" and uses.is_news(own):
         response.background = BackgroundTask(uses.note, own)
     return response
+
+
+def _upstream_file(
+    services: Services, request: Request, digest: Digest, name: str
+) -> KeptFile | Response | None:
+    """A file of upstream's; the answer itself where the file is on its way and takes a while."""
+    kept = services.upstream.kept
+    if "range" in request.headers:
+        return kept.file(digest, name)
+    coming = kept.coming(digest, name, _PATIENCE_SECONDS)
+    if not isinstance(coming, Arrival):
+        return coming
+    stream = coming.open()
+    if stream is None:
+        return coming.result()
+    metrics_of(request).files.labels("upstream").inc()
+    return arriving_response(request, coming, stream, digest, _disposition(name), media_type_of(name))
+
+
+def _disposition(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
 def _find(services: Services, digest: str, name: str) -> IndexFile | None:
@@ -122,14 +155,13 @@ def _redirect(services: Services, file: IndexFile | KeptFile) -> Response | None
 
 
 def _stream(services: Services, request: Request, file: IndexFile | KeptFile) -> Response:
-    disposition = {"Content-Disposition": f'attachment; filename="{file.filename}"'}
     return blob_response(
         request,
         services.store,
         file.digest,
         size=file.size,
         media_type=media_type_of(file.filename),
-        headers=disposition,
+        headers=_disposition(file.filename),
     )
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from builder_service.blob_response import blob_response
 from builder_service.problems import responses
 from builder_service.services import Opened
+from builder_service.tokens import CurrentIdentity
 from wheelyard.digests import Digest
 from wheelyard.errors import NotFound
 from wheelyard.projects import refuse_quarantined
@@ -34,9 +35,10 @@ def get_provenance(
     filename: Annotated[str, Path(max_length=300, description="A file's name.")],
     request: Request,
     services: Opened,
+    identity: CurrentIdentity,
 ) -> Response:
     """The provenance object that the pages name; see the specification of index-hosted attestations."""
-    services.channels.get(channel)
+    identity.check_channel(services.channels.get(channel).name)
     file = services.catalogue.file_named(channel, filename)
     if file is None or not file.provenance:
         raise NotFound(f"the channel {channel} has no provenance of {filename[:200]!r}")

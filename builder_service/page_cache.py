@@ -31,6 +31,7 @@ class Page:
     :param compressed: the same with gzip; empty where that is not worth it.
     :param etag: of the plain form, strong; that of the compressed form ends in `-gzip`.
     :param fresh_seconds: for how long it holds, whatever the database says; None means that it does.
+    :param late_seconds: for how long upstream's part should have been asked for again; None where it was.
     """
 
     body: bytes
@@ -38,9 +39,18 @@ class Page:
     media_type: str
     etag: str
     fresh_seconds: float | None = None
+    late_seconds: float | None = None
 
     @classmethod
-    def of(cls, body: bytes, media_type: str, *, fresh_seconds: float | None = None, etag: str = "") -> Page:
+    def of(
+        cls,
+        body: bytes,
+        media_type: str,
+        *,
+        fresh_seconds: float | None = None,
+        late_seconds: float | None = None,
+        etag: str = "",
+    ) -> Page:
         """A page of its bytes; the same bytes have the same tag in every process.
 
         :param etag: empty means that of the bytes.
@@ -54,6 +64,7 @@ class Page:
             media_type=media_type,
             etag=etag or hashlib.sha256(media_type.encode() + body).hexdigest()[:32],
             fresh_seconds=fresh_seconds,
+            late_seconds=late_seconds,
         )
 
 
@@ -107,18 +118,31 @@ class PageCache:
         :param make: makes it, in a thread; None where there is nothing to show, which is not kept.
         :raises NotFound: there is no such channel.
         """
-        stamps = self._stamps
-        if time.monotonic() - stamps.asked_at > _TRUSTED_SECONDS or stamps.writes != self._database.writes:
-            stamps = await self._ask()
+        stamps = self._stamps if self._are_stamps_good() else await self._ask()
         stamp = stamps.by_channel.get(channel)
         if stamp is None:
             raise no_channel(channel)
         key = (channel, name, form)
+        return self._look_up(key, stamp) or await self._make_once(key, stamp, make)
+
+    def ready(self, channel: str, name: str, form: str) -> Page | None:
+        """A page that is kept and holds at this moment; None where somebody would have to be asked."""
+        if not self._are_stamps_good():
+            return None
+        stamp = self._stamps.by_channel.get(channel)
+        return None if stamp is None else self._look_up((channel, name, form), stamp)
+
+    def _are_stamps_good(self) -> bool:
+        stamps = self._stamps
+        is_young = time.monotonic() - stamps.asked_at < _TRUSTED_SECONDS
+        return is_young and stamps.writes == self._database.writes
+
+    def _look_up(self, key: _Key, stamp: Stamp) -> Page | None:
         kept = self._kept.get(key)
-        if kept is not None and kept.stamp == stamp and time.monotonic() < kept.until:
-            self._kept.move_to_end(key)
-            return kept.page
-        return await self._make_once(key, stamp, make)
+        if kept is None or kept.stamp != stamp or time.monotonic() >= kept.until:
+            return None
+        self._kept.move_to_end(key)
+        return kept.page
 
     async def _ask(self) -> _Stamps:
         writes = self._database.writes

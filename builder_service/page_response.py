@@ -11,6 +11,7 @@ from builder_service.page_cache import Page, PageCache
 
 # What the index shows changes at any time; who holds a copy asks whether it still is the newest.
 _ASK_AGAIN = "no-cache"
+_VARY = "Accept, Accept-Encoding"
 
 
 def pages_of(request: Request) -> PageCache:
@@ -20,25 +21,47 @@ def pages_of(request: Request) -> PageCache:
 
 
 def page_response(
-    request: Request, page: Page, *, cache_control: str = _ASK_AGAIN, vary: str = "Accept, Accept-Encoding"
+    request: Request, page: Page, *, cache_control: str = _ASK_AGAIN, vary: str = _VARY
 ) -> Response:
-    """The answer to GET or HEAD of a page (RFC 9110: sections 8.8.3, 12.5.3 and 13.1.2)."""
+    """The answer to GET or HEAD of a page."""
     asked = request.headers
-    packed = bool(page.compressed) and takes_gzip(asked.get("accept-encoding", ""))
+    status, headers, body = page_answer(
+        page,
+        asked.get("accept-encoding", ""),
+        asked.get("if-none-match", ""),
+        cache_control=cache_control,
+        vary=vary,
+    )
+    if request.method == "HEAD":
+        body = b""
+    return Response(body, status_code=status, headers=headers)
+
+
+def page_answer(
+    page: Page,
+    accept_encoding: str,
+    if_none_match: str,
+    *,
+    cache_control: str = _ASK_AGAIN,
+    vary: str = _VARY,
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of a page (RFC 9110: sections 8.8.3, 12.5.3 and 13.1.2)."""
+    packed = bool(page.compressed) and takes_gzip(accept_encoding)
     etag = f'"{page.etag}-gzip"' if packed else f'"{page.etag}"'
     headers = {"ETag": etag, "Vary": vary, "Cache-Control": cache_control}
-    held = asked.get("if-none-match", "")
-    if held and etag_matches(held, etag):
-        return Response(status_code=304, headers=headers)
+    if page.late_seconds is not None:
+        # RFC 9211: what is late has a negative time to live.
+        headers["Cache-Status"] = f"wheelyard-upstream; hit; ttl=-{page.late_seconds:.0f}"
+    if if_none_match and etag_matches(if_none_match, etag):
+        return 304, headers, b""
     body = page.compressed if packed else page.body
     if packed:
         headers["Content-Encoding"] = "gzip"
     headers["Content-Length"] = str(len(body))
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Content-Type"] = (
-        f"{page.media_type}; charset=utf-8" if page.media_type.startswith("text/") else page.media_type
-    )
-    return Response(b"" if request.method == "HEAD" else body, headers=headers)
+    text = page.media_type.startswith("text/")
+    headers["Content-Type"] = f"{page.media_type}; charset=utf-8" if text else page.media_type
+    return 200, headers, body
 
 
 @functools.lru_cache(maxsize=256)

@@ -100,7 +100,7 @@ def open_services(settings: Settings) -> Services:
         catalogue=catalogue,
         channels=channels,
         projects=projects,
-        pages=ProjectPages(database, channels, projects, upstream),
+        pages=ProjectPages(database, upstream),
         upstream=upstream,
         yanks=Yanks(database, store),
         requests=Requests(ledger, catalogue, doorbell, settings.resolve_max_age),

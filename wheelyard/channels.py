@@ -126,7 +126,7 @@ class Channels:
         :raises NotFound: there is none of that name.
         """
         with self._database.reading() as session:
-            return _chain(session, name)
+            return read_chain(session, name)
 
     def stamps(self) -> dict[str, tuple[tuple[str, int], ...]]:
         """Of each channel: its chain, each one with the number that counts what changed there.
@@ -201,7 +201,7 @@ class Channels:
 
     def _put(self, session: Session, channel: Channel, actor: str) -> None:
         if channel.base:
-            chain = _chain(session, channel.base)
+            chain = read_chain(session, channel.base)
             if channel.name in {one.name for one in chain}:
                 raise Conflict(
                     f"the channel {channel.name} can't build on {channel.base}",
@@ -245,7 +245,11 @@ def no_channel(name: str) -> NotFound:
     )
 
 
-def _chain(session: Session, name: str) -> tuple[Channel, ...]:
+def read_chain(session: Session, name: str) -> tuple[Channel, ...]:
+    """A channel and those that it stands on, inside the caller's transaction.
+
+    :raises NotFound: there is none of that name.
+    """
     chain: builtins.list[Channel] = []
     while name and name not in {one.name for one in chain}:
         chain.append(_get(session, name))

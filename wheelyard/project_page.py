@@ -8,13 +8,14 @@ from typing import Any, Protocol
 
 from packaging.utils import canonicalize_name
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from wheelyard.channels import Channel, Channels
+from wheelyard.channels import Channel, read_chain
 from wheelyard.digests import Digest
 from wheelyard.index_file import FileKind
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.models import FileRow
-from wheelyard.projects import Projects, Status
+from wheelyard.projects import Status, read_project
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,16 +96,8 @@ class ProjectPages:
     :param upstream: None where no upstream index is set.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        channels: Channels,
-        projects: Projects,
-        upstream: UpstreamFiles | None = None,
-    ) -> None:
+    def __init__(self, database: Database, upstream: UpstreamFiles | None = None) -> None:
         self._database = database
-        self._channels = channels
-        self._projects = projects
         self._upstream = upstream
 
     def read(self, channel: str, project: str) -> ProjectPage | None:
@@ -115,10 +108,11 @@ class ProjectPages:
         :raises IndexUnavailable: a part of it would be upstream's, which does not answer.
         """
         name = canonicalize_name(project)
-        chain = self._channels.chain(channel)
-        about = self._projects.get(name)
         files: dict[str, PageFile] = {}
-        _add(files, self._own_files(tuple(one.name for one in chain), name))
+        with self._database.reading() as session:
+            chain = read_chain(session, channel)
+            about = read_project(session, name)
+            _add(files, _own_files(session, tuple(one.name for one in chain), name))
         fresh = None
         if self._upstream is not None and not about.owned and about.status is not Status.QUARANTINED:
             for one in chain:
@@ -137,13 +131,6 @@ class ProjectPages:
             fresh_seconds=fresh,
         )
 
-    def _own_files(self, channels: tuple[str, ...], project: str) -> list[PageFile]:
-        """The files of some channels, those of the first one first."""
-        query = select(*_COLUMNS).where(FileRow.channel.in_(channels), FileRow.project == project)
-        with self._database.reading() as session:
-            rows = session.execute(query).all()
-        return [_own(row) for row in sorted(rows, key=lambda row: channels.index(row.channel))]
-
 
 # Columns and not rows: the mapper's objects would cost more than all the rest of a page.
 _COLUMNS = (
@@ -151,6 +138,13 @@ _COLUMNS = (
     FileRow.requires_python, FileRow.metadata_digest, FileRow.provenance, FileRow.yanked,
     FileRow.published_at, FileRow.build_key,
 )  # fmt: skip
+
+
+def _own_files(session: Session, channels: tuple[str, ...], project: str) -> list[PageFile]:
+    """The files of some channels, those of the first one first."""
+    query = select(*_COLUMNS).where(FileRow.channel.in_(channels), FileRow.project == project)
+    rows = session.execute(query).all()
+    return [_own(row) for row in sorted(rows, key=lambda row: channels.index(row.channel))]
 
 
 def _own(row: Any) -> PageFile:

@@ -88,13 +88,13 @@ class Projects:
     def get(self, name: str) -> Project:
         """A project, by its name in any spelling; one that nobody spoke of is active."""
         with self._database.reading() as session:
-            return _project(session, canonicalize_name(name))
+            return read_project(session, canonicalize_name(name))
 
     def list(self) -> list[Project]:
         """Every project of which something was said, by name."""
         with self._database.reading() as session:
             names = session.scalars(select(ProjectRow.project).order_by(ProjectRow.project)).all()
-            return [_project(session, name) for name in names]
+            return [read_project(session, name) for name in names]
 
     def set_owned(self, name: str, owned: bool, actor: str) -> Project:
         """Say that a name is the team's, or that it is not. Idempotent."""
@@ -121,7 +121,7 @@ class Projects:
     def _change(self, name: str, actor: str, change: Callable[[Project], Project]) -> Project:
         canonical = canonicalize_name(name)
         with self._database.transaction() as session:
-            before = _project(session, canonical)
+            before = read_project(session, canonical)
             after = change(before)
             if after != before:
                 fields = _fields(after)
@@ -149,7 +149,11 @@ def _fields(project: Project) -> dict[str, Any]:
     }
 
 
-def _project(session: Session, name: str) -> Project:
+def read_project(session: Session, name: str) -> Project:
+    """A project, inside the caller's transaction.
+
+    :param name: canonical.
+    """
     row = session.get(ProjectRow, name)
     if row is not None and row.owned is not None:
         owned, decided = row.owned, True

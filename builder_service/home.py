@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from builder_service.health import NotReady, readyz
+from builder_service.human_pages import human_page
 from builder_service.problems import page_about
 from builder_service.services import Opened
 from builder_service.tokens import CurrentIdentity, allowed
@@ -20,25 +18,6 @@ from wheelyard.errors import InfrastructureError, NotFound
 from wheelyard.jobs.states import Job
 
 router = APIRouter(include_in_schema=False)
-_pages = Environment(
-    loader=PackageLoader("builder_service"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-)
-
-
-def how_long_ago(now: float) -> Callable[[float], str]:
-    """A function that says a moment in words people use: `3 min ago`.
-
-    :param now: epoch seconds.
-    """
-
-    def words(moment: float) -> str:
-        seconds = max(0.0, now - moment)
-        for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-            if seconds >= size:
-                return f"{int(seconds // size)} {unit} ago"
-        return "just now"
-
-    return words
 
 
 @router.get("/", dependencies=[Depends(allowed(Scope.READ))])
@@ -58,22 +37,14 @@ def home(services: Opened, identity: CurrentIdentity) -> HTMLResponse:
     except InfrastructureError:
         # The parts above say so already.
         pass
-    page = _pages.get_template("home.html").render(
+    return human_page(
+        "home.html",
         version=__version__,
         url=services.settings.effective_public_url,
         parts=parts,
         jobs=jobs,
         projects=projects,
-        ago=how_long_ago(time.time()),
         toolchain=services.settings.toolchain,
-    )
-    return HTMLResponse(
-        page,
-        headers={
-            "Cache-Control": "no-store",
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
-            "X-Content-Type-Options": "nosniff",
-        },
     )
 
 

@@ -10,9 +10,11 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from packaging.utils import canonicalize_name
 
+from builder_service.human_pages import is_for_people
 from builder_service.page_cache import Page
 from builder_service.page_response import page_response, pages_of
 from builder_service.problems import problem_of, problem_response, responses
+from builder_service.project_pages import absent_page
 from builder_service.services import Services
 from wheelyard.catalogue import check_channel
 from wheelyard.channels import no_channel
@@ -155,19 +157,22 @@ async def _project_page(request: Request, channel: str, project: str, accept: st
             return None
         render = project_json if media_type == JSON else project_html
         body = render(found, services.settings.effective_public_url)
-        return Page.of(body, media_type, fresh_seconds=found.fresh_seconds)
+        late = None if found.fresh_seconds is None else services.upstream.late_seconds(project)
+        return Page.of(body, media_type, fresh_seconds=found.fresh_seconds, late_seconds=late)
 
     page = await pages_of(request).get(check_channel(channel), project, media_type, make)
-    return _absent(request, channel, project) if page is None else page_response(request, page)
+    return await _absent(request, channel, project) if page is None else page_response(request, page)
 
 
-def _absent(request: Request, channel: str, project: str) -> Response:
+async def _absent(request: Request, channel: str, project: str) -> Response:
+    if is_for_people(request.headers.get("accept", "")):
+        return await absent_page(request, channel, project)
     error = NotFound(
         f"the channel {channel} has no wheel of {project}",
         do=f"ask for it with `wheelyard build {project}`, or with POST /v1/builds",
     )
     # Whoever asked may have it built next, and then asks again.
-    headers = {"Cache-Control": f"max-age={_ABSENT_SECONDS}"}
+    headers = {"Cache-Control": f"max-age={_ABSENT_SECONDS}", "Vary": "Accept"}
     return problem_response(problem_of(error, request.url.path), headers)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import sys
 import threading
 import time
@@ -19,8 +20,17 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.fake_index import FakeIndex
+from wheelyard.access_token import Scope, held_scopes, read_lifetime
 from wheelyard.digests import Digest, canonical_json, key_of
-from wheelyard.errors import Cancelled, Conflict, InputError, NotFound, Unauthorized, WheelyardError
+from wheelyard.errors import (
+    Cancelled,
+    Conflict,
+    Forbidden,
+    InputError,
+    NotFound,
+    Unauthorized,
+    WheelyardError,
+)
 
 TOOLCHAIN = {
     "name": "debian12-cp311",
@@ -87,9 +97,11 @@ class FakeService:
         self.blobs: dict[str, bytes] = {}
         self.toolchains: list[dict[str, Any]] = [TOOLCHAIN]
         self.wheels: list[dict[str, Any]] = []
+        self.channels = {"default", "team"}
         self.records: dict[str, dict[str, Any]] = {}
         self.index = FakeIndex(self.wheels)
         self.workers: list[dict[str, Any]] = []
+        self.tokens: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, str]] = []
         self.keyed: dict[str, tuple[FakeJob, int, str]] = {}
         self.drops = 0
@@ -250,6 +262,8 @@ class FakeService:
 
     def page(self, channel: str, project: str) -> dict[str, Any]:
         """A project's page (PEP 691)."""
+        if channel not in self.channels:
+            raise NotFound(f"there is no channel {channel}", channel=channel)
         shown = [wheel for wheel in self.wheels if (wheel["channel"], wheel["project"]) == (channel, project)]
         if not shown:
             raise NotFound(f"the channel {channel} has no wheel of {project}")
@@ -266,6 +280,48 @@ class FakeService:
                 for wheel in shown
             ],
         }  # fmt: skip
+
+    def create_token(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A new access token, with its secret."""
+        lifetime = read_lifetime(request.get("expires", "90d"))
+        if not request.get("name") or not request.get("scopes"):
+            raise InputError("the request is wrong at body.scopes")
+        now = time.time()
+        token = {
+            "id": uuid.uuid4().hex[:12], "name": request["name"], "scopes": request["scopes"],
+            "channels": request.get("channels", []), "subject": "", "made_at": now,
+            "expires_at": 0.0 if lifetime is None else now + lifetime, "used_at": 0.0, "revoked_at": 0.0,
+        }  # fmt: skip
+        self.tokens[f"wy_{secrets.token_urlsafe(32)}"] = token
+        return {**token, "secret": next(reversed(self.tokens))}
+
+    def list_tokens(self, *, ended: bool) -> list[dict[str, Any]]:
+        """The access tokens without their secrets."""
+        now = time.time()
+        return [
+            token
+            for token in self.tokens.values()
+            if ended or not (token["revoked_at"] or 0 < token["expires_at"] <= now)
+        ]
+
+    def revoke_token(self, token_id: str) -> dict[str, Any]:
+        """End an access token."""
+        for token in self.tokens.values():
+            if token["id"] == token_id:
+                token["revoked_at"] = token["revoked_at"] or time.time()
+                return token
+        raise NotFound(f"there is no token {token_id!r}", do="see `wheelyard token list --all`")
+
+    def check_right(self, header: str, scope: str) -> None:
+        """Refuse whoever lacks a right."""
+        secret = header.removeprefix("Bearer ")
+        if not self.token or secret == self.token:
+            return
+        token = self.tokens.get(secret)
+        if token is None or token["revoked_at"]:
+            raise Unauthorized("the token is missing", do="set WHEELYARD_TOKEN")
+        if scope not in held_scopes(map(Scope, token["scopes"])):
+            raise Forbidden(f"the token {token['name']!r} does not have the scope {scope}", scope=scope)
 
     def put_blob(self, digest: str, body: bytes) -> None:
         """Keep bytes."""
@@ -296,10 +352,9 @@ class _Door(BaseHTTPRequestHandler):
             self._send(status, content, media)
             return
         try:
-            token = self.service.token
-            writes = self.command in ("POST", "PUT", "PATCH", "DELETE")
-            if token and writes and self.headers.get("authorization") != f"Bearer {token}":
-                raise Unauthorized("the token is missing", do="set WHEELYARD_TOKEN")
+            if self.command in ("POST", "PUT", "PATCH", "DELETE") or path.startswith("/v1/tokens"):
+                admin = path.startswith(("/v1/tokens", "/v1/toolchains", "/v1/channels", "/v1/projects"))
+                self.service.check_right(self.headers.get("authorization", ""), "admin" if admin else "build")
             self._route(path, body)
         except WheelyardError as error:
             problem = {
@@ -363,6 +418,12 @@ class _Door(BaseHTTPRequestHandler):
             if found[1] not in service.records:
                 raise NotFound(f"no wheel has the build key {found[1]}")
             self._json({"wheels": [], "record": service.records[found[1]]})
+        elif path == "/v1/tokens" and method == "POST":
+            self._json(service.create_token(json.loads(body)), 201)
+        elif path == "/v1/tokens":
+            self._json({"tokens": service.list_tokens(ended="ended=true" in self.path)})
+        elif found := re.fullmatch(r"/v1/tokens/([^/]+)", path):
+            self._json(service.revoke_token(found[1]))
         elif path == "/readyz":
             self._json({"status": "ok", "version": "0", "parts": {}})
         elif found := re.fullmatch(r"/v1/blobs/(sha256:[0-9a-f]{64})", path):

@@ -184,13 +184,16 @@ class Client:
         """What the index shows of a project, as pip sees it; nothing where it has no page of it.
 
         :param channel: empty means the default one.
+        :raises NotFound: there is no such channel.
         """
         path = f"/simple/{_segment(project)}/"
         if channel not in ("", "default"):
             path = f"/channels/{_segment(channel)}{path}"
         try:
             page = self._json("GET", path, headers={"accept": _PAGE}, repeatable=True)
-        except NotFound:
+        except NotFound as error:
+            if "channel" in error.facts:
+                raise
             return ()
         if not isinstance(page, dict):
             return ()

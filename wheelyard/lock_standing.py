@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,6 +11,7 @@ from urllib.parse import urljoin
 
 from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from wheelyard.digests import Digest
@@ -94,13 +96,15 @@ class PythonRoom:
         return (
             project == line.project
             and line.requirement.specifier.contains(version, prereleases=True)
-            and bool(tags & accepted_tags(self.tag, self.policy))
-            and self._python_suits(file.requires_python)
+            and self.accepts(tags, file.requires_python)
         )
 
-    def _python_suits(self, requires: str) -> bool:
+    def accepts(self, tags: AbstractSet[Tag], requires_python: str) -> bool:
+        """Whether a wheel of those tags (PEP 425) that wants that Python (PEP 440) can be used here."""
+        if not tags & accepted_tags(self.tag, self.policy):
+            return False
         try:
-            wanted = SpecifierSet(requires)
+            wanted = SpecifierSet(requires_python)
         except InvalidSpecifier:
             return True  # pip passes over what it can't read.
         return any(wanted.contains(f"{self.python}.{patch}") for patch in _PATCHES)

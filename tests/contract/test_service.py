@@ -17,6 +17,7 @@ from wheelyard.errors import (
     BuildFailed,
     Cancelled,
     Conflict,
+    Forbidden,
     ForeignOutputRefused,
     InputError,
     NotFound,
@@ -343,6 +344,41 @@ def test_writes_ask_for_the_token_and_reads_do_not(world, client):
                     write()
 
 
+def test_a_token_is_made_listed_and_revoked(client):
+    made = client.create_token({"name": "CI", "scopes": ["build"], "channels": ["default"], "expires": "12h"})
+    assert made["secret"].startswith("wy_")
+    assert (made["scopes"], made["channels"]) == (["build"], ["default"])
+    assert made["expires_at"] - made["made_at"] == pytest.approx(12 * 3600, abs=1)
+    (listed,) = client.tokens()
+    assert listed == {name: value for name, value in made.items() if name != "secret"}
+    for _ in range(2):
+        assert client.revoke_token(made["id"])["revoked_at"] > 0
+    assert (client.tokens(), len(client.tokens(ended=True))) == ([], 1)
+    with pytest.raises(NotFound):
+        client.revoke_token("no-such-token")
+
+
+def test_a_token_does_what_its_scopes_say(client, world):
+    made = {
+        scope: client.create_token({"name": scope, "scopes": [scope], "expires": "never"})["secret"]
+        for scope in ("build", "admin")
+    }
+    with Client(world.url, made["build"]) as builder:
+        assert builder.build(REQUEST).state == "queued"
+        for ask in (builder.tokens, lambda: builder.build_toolchain("debian12-cp311")):
+            with pytest.raises(Forbidden):
+                ask()
+    with Client(world.url, made["admin"]) as admin:
+        assert len(admin.tokens()) == 2
+        assert admin.build_toolchain("debian12-cp311").kind == "toolchain"
+
+
+def test_refuses_a_token_that_makes_no_sense(client):
+    for change in ({"scopes": []}, {"expires": "tomorrow"}, {"name": ""}):
+        with pytest.raises(InputError):
+            client.create_token({"name": "CI", "scopes": ["read"], **change})
+
+
 def test_toolchains_say_their_python_policy_and_image(client):
     found = {entry["name"]: entry for entry in client.toolchains()}
     one = client.toolchain("debian12-cp311")
@@ -378,7 +414,8 @@ def test_every_refusal_is_one_of_our_errors(client):
 
 def test_an_index_without_a_project_offers_nothing_of_it(client):
     assert client.offers("tiny-thing") == ()
-    assert client.offers("tiny-thing", "team") == ()
+    with pytest.raises(NotFound):
+        client.offers("tiny-thing", "no-such-channel")
 
 
 def test_a_published_wheel_is_offered_with_its_digest_and_source(world, client):

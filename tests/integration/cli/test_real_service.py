@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 import threading
 import time
 
@@ -70,3 +73,33 @@ def test_what_the_service_refuses_is_wrong_input(world, capsys):
     assert "wheelyard toolchain list" in capsys.readouterr().err
     assert run(["job", "not-an-id"]) == 2
     assert run(["--token", "another", "build", "numpy"]) == 2
+
+
+def test_a_wait_ends_when_pip_can_install_the_lock(world, capsys, tmp_path):
+    lock = tmp_path / "lock.txt"
+    lock.write_text("tiny-thing==1.0\nother-thing==2.0\n")
+    world.publish("other_thing-2.0-py3-none-any.whl")
+
+    def build(job_id):
+        job = world.services.ledger.get(job_id)
+        assert job.spec["requirements"] == ["tiny-thing==1.0"]
+        world.publish("tiny_thing-1.0-py3-none-any.whl")
+        world.succeed(job_id, {"lock": "", "wheels": [], "seconds": 1.0})
+
+    work_on_the_next_job(world, build)
+    written = tmp_path / "here.txt"
+    code = run(["wait", "-r", str(lock), "--write-lock", str(written), "--json", "--progress", "quiet"])
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    assert written.read_text().count("--hash=sha256:") == 2
+    # The service runs in this process, and its own log is among the lines.
+    line = re.search(r'"install": "(pip install .*)"', out)
+    assert line is not None
+    words = [sys.executable, "-m", *line[1].split(), "--target", str(tmp_path / "site"), "--isolated"]
+    done = subprocess.run(
+        [*words, "--no-cache-dir"], check=False, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site" / "tiny_thing.py").exists()
+    assert run(["wait", "-r", str(written), "--dry-run"]) == 0
+    assert "2 ready" in capsys.readouterr().out

@@ -87,6 +87,13 @@ def test_a_requirement_of_another_platform_is_not_needed(service, command, lock)
     assert ended.out.splitlines()[-1] == "1 ready, 2 not needed"
 
 
+def test_a_channel_that_does_not_exist_is_wrong_input_and_builds_nothing(service, command, lock):
+    ended = command("wait", "-r", lock("numpy==2.4.6\n"), "--channel", "teem")
+    assert ended.code == 2
+    assert "there is no channel teem" in ended.err
+    assert not service.jobs
+
+
 def test_a_lock_on_standard_input_and_several_files_are_one(service, command, lock, monkeypatch):
     service.publish(IDNA)
     service.publish(NUMPY)

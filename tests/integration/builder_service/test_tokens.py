@@ -306,7 +306,8 @@ def _everywhere(token):
     for place in (
         f"/{token}", f"/simple/{token}/", f"/simple/{token}", f"/channels/{token}/simple/",
         f"/v1/jobs/{token}", f"/v1/jobs/{token}/log", f"/v1/toolchains/{token}",
-        f"/v1/wheels/{token}", f"/v1/blobs/{token}", f"/files/{'0' * 64}/{token}", f"/problems/{token}", f"/simple/?token={token}",
+        f"/v1/wheels/{token}", f"/v1/blobs/{token}", f"/files/{'0' * 64}/{token}",
+        f"/problems/{token}", f"/simple/?token={token}",
         f"/v1/jobs?limit={token}", f"/v1/wheels?project={token}", f"/v1/wheels?channel={token}",
         f"/?access_token={token}",
     ):  # fmt: skip

@@ -82,11 +82,14 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
     return JSONResponse(document, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def error_response(error: WheelyardError, instance: str, *, text: bool = False) -> Response:
+def error_response(
+    error: WheelyardError, instance: str, *, text: bool = False, whole: bool = False
+) -> Response:
     """The answer to a request that ended with an error, with the headers that go with its status.
 
     :param instance: path of the request.
     :param text: as plain text, for people whose program shows them the body as it is.
+    :param whole: let the problem's `detail` say everything, for programs that show no more of it.
     """
     headers = {
         416: {"Content-Range": f"bytes */{error.facts.get('size', '*')}"},
@@ -96,7 +99,10 @@ def error_response(error: WheelyardError, instance: str, *, text: bool = False) 
     if text:
         answer = PlainTextResponse(f"{HIDDEN.get().hide(str(error))}\n", error.status, headers)
     else:
-        answer = problem_response(problem_of(error, instance), headers)
+        problem = problem_of(error, instance)
+        if whole:
+            problem.detail = "; ".join(line.strip() for line in str(error).splitlines())
+        answer = problem_response(problem, headers)
     for challenge in _challenges(error):
         answer.headers.append("WWW-Authenticate", challenge)
     return answer

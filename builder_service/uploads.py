@@ -56,7 +56,7 @@ class _ReadByPeople(APIRoute):
                 return await answer(request)
             except WheelyardError as error:
                 as_json = "json" in request.headers.get("accept", "")
-                return error_response(error, request.url.path, text=not as_json)
+                return error_response(error, request.url.path, text=not as_json, whole=True)
 
         return answer_people
 

@@ -9,6 +9,8 @@ from dataclasses import fields
 
 from packaging.utils import canonicalize_name
 from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from wheelyard.digests import Digest
@@ -99,8 +101,10 @@ class Catalogue:
 
         `keep_file` has bound its name in the store before.
         """
-        if session.get(FileRow, (file.channel, file.filename)) is None:
-            session.add(FileRow(**file.to_document(), yanked=file.yanked))
+        # Of two transactions that add it at the same time, the second waits for the first, and is a no-op.
+        insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+        row = insert(FileRow).values(**file.to_document(), yanked=file.yanked)
+        session.execute(row.on_conflict_do_nothing(index_elements=[FileRow.channel, FileRow.filename]))
 
     def note_use(self, digest: Digest, filename: str) -> None:
         """Note that somebody took a file; once a day is enough for those who forget what nobody uses."""

@@ -78,7 +78,10 @@ def _metadata(
 
 @dataclass
 class SiteFile:
-    """One file of the site, and how it misbehaves."""
+    """One file of the site, and how it misbehaves.
+
+    :param pause_at: bytes after which it waits for `resume`.
+    """
 
     filename: str
     body: bytes
@@ -91,6 +94,8 @@ class SiteFile:
     cuts_left: int = 1 << 30
     chunked: bool = False
     uploaded: str = ""
+    pause_at: int | None = None
+    resume: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
@@ -246,6 +251,15 @@ def _answering(site: IndexSite) -> type[BaseHTTPRequestHandler]:  # noqa: C901  
             self._send(200, content_type, body, {"ETag": etag} if site.etags else {})
 
         def _send_file(self, file: SiteFile) -> None:
+            if file.pause_at is not None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(file.body)))
+                self.end_headers()
+                self.wfile.write(file.body[: file.pause_at])
+                self.wfile.flush()
+                file.resume.wait(30)
+                self.wfile.write(file.body[file.pause_at :])
+                return
             if file.cut_at is None or file.cuts_left <= 0:
                 self._send(200, "application/octet-stream", file.body)
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,10 +46,16 @@ def fetch_listed(
 
 @contextmanager
 def downloaded(
-    file: ListedFile, upstream: Upstream, *, scratch: Path | None = None, limit: int = MAX_FILE_BYTES
+    file: ListedFile,
+    upstream: Upstream,
+    *,
+    scratch: Path | None = None,
+    limit: int = MAX_FILE_BYTES,
+    begun: Callable[[Path], None] = lambda _path: None,
 ) -> Iterator[Path]:
     """A verified file of the index on the disk, to the end of the block.
 
+    :param begun: is told of the file before its bytes come; after a try that was cut off it begins anew.
     :param scratch: folder for it; `None` means that of the operating system.
     :param limit: bytes at the most.
     :raises ForeignOutputRefused: the bytes are not those that the index lists; both hashes are in it.
@@ -60,6 +66,7 @@ def downloaded(
         disk_errors(f"{file.filename} could not be written", InfrastructureError),
         tempfile.NamedTemporaryFile(prefix="wheelyard-fetch-", dir=scratch) as stream,
     ):
+        begun(Path(stream.name))
         with below("index fetch", {"wheelyard.file": file.filename}):
             upstream.download(file, stream, limit)
         stream.flush()

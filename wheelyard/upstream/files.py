@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from wheelyard.jobs.upstream_rows import KeptFile, UpstreamRows
 from wheelyard.outages import OUTAGES
 from wheelyard.projects import Projects, Status
 from wheelyard.store.contract import Store
+from wheelyard.upstream.arrivals import Arrival, Arrivals
 from wheelyard.upstream.fetch import downloaded
 from wheelyard.upstream.index import Upstream
 from wheelyard.upstream.listing import ListedFile, Listing
@@ -71,6 +73,7 @@ class KeptFiles:
         self._clock = clock
         self._tally = tally or Tally()
         self._turns = Turns()
+        self._arrivals = Arrivals()
 
     def file(self, digest: Digest, filename: str) -> KeptFile | None:
         """The file, in the store by now; None where no channel shows such a file.
@@ -78,9 +81,28 @@ class KeptFiles:
         :raises ForeignOutputRefused: what upstream gave is not what its page says.
         :raises IndexUnavailable: upstream does not give it.
         """
-        return self._kept(digest, filename) or self._turn(
-            "file", digest, lambda: self._kept(digest, filename) or self._fetch(digest, filename)
-        )
+        kept = self._kept(digest, filename)
+        return self._arrival(digest, filename).result() if kept is None else kept
+
+    def coming(self, digest: Digest, filename: str, seconds: float) -> KeptFile | Arrival | None:
+        """As `file`, but a file that takes longer is given while it comes, where its size is known.
+
+        :param seconds: to wait for it.
+        """
+        kept = self._kept(digest, filename)
+        if kept is not None:
+            return kept
+        arrival = self._arrival(digest, filename)
+        if arrival.wait(seconds) or arrival.size is None:
+            return arrival.result()
+        return arrival
+
+    def _arrival(self, digest: Digest, filename: str) -> Arrival:
+        def fetch(arrival: Arrival) -> KeptFile | None:
+            with self._noting("file"):
+                return self._kept(digest, filename) or self._fetch(digest, filename, arrival)
+
+        return self._arrivals.of(f"{digest.hex}/{filename}", fetch)
 
     def metadata(self, digest: Digest, filename: str) -> KeptFile | None:
         """The core metadata of a wheel (PEP 658), in the store by now; None where there is none beside it.
@@ -106,21 +128,24 @@ class KeptFiles:
             self._store.put_blob(body, wanted)
             return self._note("metadata", self._new(wanted, project, name, len(body)))
 
-        return self._kept(wanted, None, "metadata") or self._turn(
-            "metadata", wanted, lambda: self._kept(wanted, None, "metadata") or fetch()
-        )
+        beside = self._kept(wanted, None, "metadata")
+        if beside is not None:
+            return beside
+        with self._turns.taken(wanted.hex), self._noting("metadata"):
+            return self._kept(wanted, None, "metadata") or fetch()
 
-    def _turn(self, what: str, digest: Digest, give: Callable[[], KeptFile | None]) -> KeptFile | None:
-        with self._turns.taken(digest.hex):
-            try:
-                return give()
-            except IndexUnavailable as error:
-                OUTAGES.noted("index", error)
-                self._tally.note(what, Outcome.FAILED)
-                raise
-            except ForeignOutputRefused:
-                self._tally.note(what, Outcome.REFUSED)
-                raise
+    @contextmanager
+    def _noting(self, what: str) -> Iterator[None]:
+        """Count what did not come."""
+        try:
+            yield
+        except IndexUnavailable as error:
+            OUTAGES.noted("index", error)
+            self._tally.note(what, Outcome.FAILED)
+            raise
+        except ForeignOutputRefused:
+            self._tally.note(what, Outcome.REFUSED)
+            raise
 
     def _kept(self, digest: Digest, filename: str | None, what: str = "file") -> KeptFile | None:
         kept = self._rows.file(digest)
@@ -135,7 +160,7 @@ class KeptFiles:
         self._tally.note(what, Outcome.KEPT)
         return kept
 
-    def _fetch(self, digest: Digest, filename: str) -> KeptFile | None:
+    def _fetch(self, digest: Digest, filename: str, arrival: Arrival) -> KeptFile | None:
         listed = self._listed(digest, filename)
         if listed is None:
             self._tally.note("file", Outcome.ABSENT)
@@ -146,7 +171,13 @@ class KeptFiles:
             if self._store.renew_blob(digest) is not None and self._store.fetch_blob(digest, known):
                 # It came another way, for instance because a worker built with it.
                 return self._keep(listed, digest, project, known)
-            with downloaded(listed, self._upstream(), scratch=Path(folder)) as path:
+            upstream, size = self._upstream(), listed.size
+
+            def begun(path: Path) -> None:
+                arrival.begin(path, size)
+
+            with downloaded(listed, upstream, scratch=Path(folder), begun=begun) as path:
+                arrival.verify()
                 self._store.put_blob(path, digest)
                 return self._keep(listed, digest, project, path)
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import subprocess
 import sys
 import sysconfig
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
 import stamina
 from sqlalchemy import delete
 
+import builder_service.files
 from tests.distributions import wheel
 from tests.index_site import IndexSite, make_wheel, serve_index
 from wheelyard.channels import UpstreamKinds, UpstreamPolicy
@@ -280,6 +284,62 @@ def test_many_that_want_a_file_at_once_fetch_it_once(door, policy, site):
     assert tally(door, "file", "fetched") == 1
 
 
+@pytest.fixture
+def slow_file(door, policy, site, monkeypatch):
+    """A file of 3 MB of which the second half comes when the test lets it."""
+    monkeypatch.setattr(builder_service.files, "_PATIENCE_SECONDS", 0.2)
+    big = os.urandom(3 << 20)
+
+    def put(**how):
+        return site.add("demo", "demo-1.0.tar.gz", big, pause_at=2 << 20, **how)
+
+    return put
+
+
+def test_a_large_file_is_sent_on_while_it_comes(door, slow_file):
+    there = slow_file()
+    (entry,) = files(door, "demo").values()
+    with door.guest.stream("GET", entry["url"]) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-length"] == str(len(there.body))
+        chunks = answer.iter_bytes(1 << 18)
+        received = next(chunks)
+        while len(received) < 1 << 20:
+            received += next(chunks)
+        assert door.services.store.blob_size(Digest.of(there.body)) is None
+        there.resume.set()
+        received += b"".join(chunks)
+    assert received == there.body
+    again = door.guest.get(entry["url"])
+    assert again.content == there.body
+    assert "immutable" in again.headers["cache-control"]
+
+
+def test_of_a_large_file_that_is_the_wrong_one_nobody_gets_all(door, slow_file):
+    there = slow_file(listed_sha256="ab" * 32)
+    (entry,) = files(door, "demo").values()
+    received = []
+
+    def receive(answer):
+        for chunk in answer.iter_bytes(1 << 18):
+            received.append(len(chunk))
+            there.resume.set()
+
+    with door.guest.stream("GET", entry["url"]) as answer, pytest.raises(httpx2.RemoteProtocolError):
+        receive(answer)
+    assert 0 < sum(received) < len(there.body)
+    assert door.services.store.blob_size(Digest("ab" * 32)) is None
+
+
+def test_who_goes_away_does_not_stop_a_file_that_comes(door, slow_file, until):
+    there = slow_file()
+    (entry,) = files(door, "demo").values()
+    with door.guest.stream("GET", entry["url"]) as answer:
+        next(answer.iter_bytes(1 << 18))
+    there.resume.set()
+    until(lambda: door.services.store.blob_size(Digest.of(there.body)), seconds=20)
+
+
 def test_other_bytes_than_the_page_lists_are_never_given(door, policy, site):
     there = wheel_with_version(site, "demo", "1.0", listed_sha256="ab" * 32)
     (entry,) = files(door, "demo").values()
@@ -315,6 +375,18 @@ def test_a_channel_takes_kinds_and_waits_out_its_cooldown(door, policy, site):
     assert list(files(door, "demo")) == ["demo-1.0.tar.gz"]
 
 
+def test_a_page_that_is_late_says_so(door, policy, site, monkeypatch):
+    wheel_with_version(site, "demo", "1.0")
+    assert "cache-status" not in door.guest.get("/simple/demo/").headers
+    site.fail_with = 503
+    monkeypatch.setattr(door.services.upstream.pages, "_clock", lambda: time.time() + 7200)
+    policy(min_age=0, kinds=UpstreamKinds.WHEELS)
+    answer = door.guest.get("/simple/demo/")
+    assert "demo-1.0-py3-none-any.whl" in answer.text
+    assert answer.headers["cache-status"].startswith("wheelyard-upstream; hit; ttl=-")
+    assert tally(door, "page", "stale") == 1
+
+
 def test_without_upstream_a_page_that_was_never_seen_is_no_missing_project(door, policy, site):
     site.fail_with = 503
     for path in ("/simple/demo/", f"/files/{'0' * 64}/demo-1.0-py3-none-any.whl"):
@@ -334,7 +406,7 @@ def test_pages_of_names_that_need_no_upstream_never_ask_it(door, policy, site):
     assert site.asked == []
 
 
-def test_an_index_that_would_be_its_own_upstream_is_refused(settings_with, redis_url, serve):
+def test_an_index_that_would_be_its_own_upstream_is_refused(upstream, settings_with, redis_url, serve):
     door = serve(
         settings_with(
             redis_url=redis_url, public_url="http://door.test", index_url="http://door.test/simple/"

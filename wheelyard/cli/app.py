@@ -20,6 +20,7 @@ from wheelyard.cli.error_text import write_error
 from wheelyard.cli.exits import DONE, as_known_error, exit_code_of, exit_codes_help
 from wheelyard.cli.image_command import image
 from wheelyard.cli.job_commands import cancel, job, jobs
+from wheelyard.cli.keeping_commands import add_to as add_keeping
 from wheelyard.cli.log_command import logs
 from wheelyard.cli.project_commands import project_app
 from wheelyard.cli.session import Session
@@ -87,6 +88,7 @@ def root(
 
 
 app.add_typer(toolchain_app, name="toolchain")
+add_keeping(cache_app)
 app.add_typer(cache_app, name="cache")
 app.add_typer(token_app, name="token")
 cache_app.command("yank", epilog=exit_codes_help())(yank)

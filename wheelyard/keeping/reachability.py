@@ -128,9 +128,16 @@ class Reachability:
                 query = select(FileRow).where(FileRow.channel == channel)
                 rows = rows_by(session, query, FileRow.project, FileRow.filename)
                 held = (HeldFile(file=index_file_of(row), used_at=row.used_at) for row in rows)
-                for verdict in judge_channel(held, self._rules, self._now, lambda file: _live(marks, file)):
+                for verdict in judge_channel(held, self._rules, self._now, lambda file: self._live(marks, file)):
                     judged(verdict)
                     self._mark_file(marks, verdict)
+
+    def _live(self, marks: Marks, file: IndexFile) -> str:
+        """Why a file must not go from its channel, whatever the rules say; empty where nothing needs it."""
+        if file.build_key in self._keys:
+            return ACTIVE_JOB
+        found = marks.kept(file.digest)
+        return f"{found[0]}: {found[1]}" if found is not None and found[0] in LIVE else ""
 
     def _mark_file(self, marks: Marks, verdict: FileVerdict) -> None:
         file = verdict.file
@@ -256,12 +263,6 @@ class Reachability:
 
     def _read(self, prefix: str, step: str) -> Iterator[tuple[str, bytes]]:
         return read_documents(self._store, self._store.list_documents(prefix), self._progress, step)
-
-
-def _live(marks: Marks, file: IndexFile) -> str:
-    """Why a file must not go from its channel, whatever the rules say; empty where nothing needs it."""
-    found = marks.kept(file.digest)
-    return f"{found[0]}: {found[1]}" if found is not None and found[0] in LIVE else ""
 
 
 def _fields(body: bytes) -> dict[str, Any]:

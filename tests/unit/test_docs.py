@@ -67,13 +67,13 @@ def mistake(words: list[str]) -> str:
         if word in {"--url", "--token"}:
             rest[:1] = []
             continue
-        if word.startswith("-") and word in options_of(command):
+        if word.startswith("-") and word != "-" and word in options_of(command):
             continue
         if word not in command.commands:
             return f"there is no command {word!r} in {' '.join(words)!r}"
         command = command.commands[word]
     for word in rest:
-        if word.startswith("-") and word.partition("=")[0] not in options_of(command):
+        if word.startswith("-") and word != "-" and word.partition("=")[0] not in options_of(command):
             return f"there is no option {word!r} in {' '.join(words)!r}"
     return ""
 

@@ -80,6 +80,7 @@ class KeptFiles:
 
         :raises ForeignOutputRefused: what upstream gave is not what its page says.
         :raises IndexUnavailable: upstream does not give it.
+        :raises Quarantined: it is kept, and must not be offered (PEP 792).
         """
         kept = self._kept(digest, filename)
         return self._arrival(digest, filename).result() if kept is None else kept
@@ -151,6 +152,7 @@ class KeptFiles:
         kept = self._rows.file(digest)
         if kept is None or filename not in (None, kept.filename):
             return None
+        self._projects.check_offered(kept.project)
         now = self._clock()
         if now - kept.used_at > _USE_SECONDS:
             if self._store.renew_blob(digest) is None:

@@ -53,6 +53,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     logger = structlog.get_logger("front door")
+    if not settings.token.get_secret_value():
+        logger.warning("no token is set: whoever reaches this service may do everything", host=settings.host)
     for name, check in (("redis", services.events.check), ("store", services.store.check)):
         try:
             check()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from builder_service.problems import responses
 from builder_service.services import Opened
+from builder_service.store_promises import StorePromises
 from wheelyard import __version__
 from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError
@@ -25,9 +26,13 @@ class Health(BaseModel):
 
 
 class Readiness(Health):
-    """Each part that the service stands on, by name: `ok`."""
+    """Each part that the service stands on, by name: `ok`.
+
+    `promises` names what the store can't do, and what that costs; empty where it does all that is wanted.
+    """
 
     parts: dict[str, str]
+    promises: dict[str, str] = {}
 
 
 class NotReady(InfrastructureError):
@@ -44,8 +49,11 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", operation_id="readiness", summary="Whether its parts answer", responses=responses())
-def readyz(services: Opened) -> Readiness:
-    """Asks the database, Redis and the store; the problem says which of them is out, and why."""
+def readyz(services: Opened, request: Request) -> Readiness:
+    """Asks the database, Redis and the store; the problem says which of them is out, and why.
+
+    What the store can and can't do is tried once, in the background; the answer has it from then on.
+    """
     checks: dict[str, Callable[[], object]] = {
         "database": services.ledger.database.check,
         "redis": services.events.check,
@@ -68,4 +76,5 @@ def readyz(services: Opened) -> Readiness:
             do="; ".join(filter(None, advice)),
             parts=parts,
         )
-    return Readiness(status="ok", version=__version__, parts=parts)
+    promises: StorePromises = request.app.state.store_promises
+    return Readiness(status="ok", version=__version__, parts=parts, promises=promises.broken())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from builder_service.health import NotReady, readyz
@@ -21,11 +21,11 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/", dependencies=[Depends(allowed(Scope.READ))])
-def home(services: Opened, identity: CurrentIdentity) -> HTMLResponse:
+def home(services: Opened, identity: CurrentIdentity, request: Request) -> HTMLResponse:
     """A page without any script or foreign resource; it says so where a part is out."""
     parts: dict[str, str] = {}
     try:
-        parts = readyz(services).parts
+        parts = readyz(services, request).parts
     except NotReady as error:
         parts = error.facts["parts"]
     jobs: list[Job] = []

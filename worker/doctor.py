@@ -13,6 +13,7 @@ from pathlib import Path
 from wheelyard.errors import InfrastructureError, WheelyardError
 from wheelyard.process import run_command
 from wheelyard.settings import Settings, read_settings
+from wheelyard.store.open import open_store
 from wheelyard.toolchains import get_toolchain
 from worker.debian.mirror import find_mirror
 from worker.engine.contract import Engine
@@ -60,6 +61,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _try("disk", lambda: _disk(settings.data_dir))
     yield _try("apt mirror", lambda: _mirror(settings))
     yield _try("package index", lambda: _index(settings))
+    if settings.store_url:
+        yield from _store(settings)
 
 
 def _sandbox(engine: Engine) -> Iterator[Finding]:
@@ -122,6 +125,17 @@ def _index(settings: Settings) -> str:
     command = [sys.executable, "-m", "pip", "index", "versions", "--disable-pip-version-check", *index]
     answer = run_command([*command, PROBED_PROJECT], timeout=ASK_TIMEOUT)
     return f"answers: {answer.splitlines()[0]}" if answer else "answers"
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    """Each promise of the store, and what it costs where it is not kept."""
+    try:
+        for promise in open_store(settings).check():
+            yield Finding(
+                name=f"store: {promise.name}", ok=promise.kept, found=promise.found, do=promise.costs
+            )
+    except WheelyardError as error:
+        yield _failure("store", error)
 
 
 def _print(finding: Finding) -> None:

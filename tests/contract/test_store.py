@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -15,6 +16,7 @@ from functools import partial
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
 from tests.conftest import make_bucket, running_s3
 from wheelyard.digests import Digest
@@ -488,6 +490,70 @@ class TestS3:
         with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:9"):
             store.get_document("a")
         assert time.monotonic() - start < 15
+
+    def test_every_promise_is_tried_by_name(self, store):
+        assert [promise.name for promise in store.check()] == [
+            "conditional writes", "listing after a write", "checksums", "presigned addresses with ranges",
+            "uploads in parts", "renewal and removal",
+        ]  # fmt: skip
+
+    def test_a_promise_that_is_not_kept_is_named_with_what_it_costs(self, store, monkeypatch):
+        monkeypatch.setattr("wheelyard.store.s3_probe.S3Bucket.link", lambda *_: "http://127.0.0.1:9/x")
+        broken = [promise for promise in store.check() if not promise.kept]
+        assert [promise.name for promise in broken] == ["presigned addresses with ranges"]
+        assert "WHEELYARD_SERVE_FILES" in broken[0].costs
+        assert list(store.list_documents("")) == []
+
+    def test_keys_may_come_from_a_profile(self, s3_server, s3_settings, tmp_path, monkeypatch):
+        path = tmp_path / "credentials"
+        path.write_text(
+            f"[team]\naws_access_key_id={s3_server.access_key}\n"
+            f"aws_secret_access_key={s3_server.secret_key}\n"
+        )
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(path))
+        without = {"s3_access_key": "", "s3_secret_key": SecretStr("")}
+        store = open_store(s3_settings.model_copy(update={**without, "s3_profile": "team"}))
+        store.put_document("a", b"b")
+        assert store.get_document("a") == b"b"
+        absent = open_store(s3_settings.model_copy(update={**without, "s3_profile": "nobody"}))
+        with pytest.raises(StoreUnavailable, match="nobody"):
+            absent.get_document("a")
+
+    @pytest.mark.parametrize(
+        ("style", "place"),
+        [("virtual", "wheelyard.example.invalid/"), ("path", "example.invalid/wheelyard/")],
+    )
+    def test_the_bucket_stands_where_the_settings_say(self, s3_settings, style, place):
+        changed = {"s3_endpoint": "https://example.invalid", "s3_path_style": style}
+        store = open_store(s3_settings.model_copy(update=changed))
+        assert f"https://{place}" in store.presigned_url(Digest.of(b""), "a.whl", 60)
+
+    @pytest.mark.parametrize(
+        ("fields", "expected"),
+        [
+            ({"s3_sse": "AES256"}, {"ServerSideEncryption": "AES256"}),
+            (
+                {"s3_sse": "aws:kms", "s3_sse_kms_key": "key-1"},
+                {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "key-1"},
+            ),
+            ({}, {}),
+        ],
+    )
+    def test_encryption_is_asked_for_with_every_write(self, s3_settings, monkeypatch, fields, expected):
+        store = open_store(s3_settings.model_copy(update=fields))
+        asked = []
+
+        def note(params, **_rest):
+            asked.append({name: params[name] for name in params if name.startswith(("Server", "SSE"))})
+
+        for operation in ("PutObject", "CopyObject", "CreateMultipartUpload"):
+            store._client.meta.events.register(f"provide-client-params.s3.{operation}", note)
+        content, digest = blob()
+        with contextlib.suppress(StoreUnavailable):
+            store.put_blob(content, digest)
+        with contextlib.suppress(StoreUnavailable):
+            store.put_document("a", b"b")
+        assert asked == [expected] * 2
 
     def test_a_bucket_may_be_made_twice(self, s3_server):
         make_bucket(s3_server)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -128,7 +129,8 @@ class Reachability:
                 query = select(FileRow).where(FileRow.channel == channel)
                 rows = rows_by(session, query, FileRow.project, FileRow.filename)
                 held = (HeldFile(file=index_file_of(row), used_at=row.used_at) for row in rows)
-                for verdict in judge_channel(held, self._rules, self._now, lambda file: self._live(marks, file)):
+                pinned = partial(self._live, marks)
+                for verdict in judge_channel(held, self._rules, self._now, pinned):
                     judged(verdict)
                     self._mark_file(marks, verdict)
 

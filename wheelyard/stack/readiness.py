@@ -10,6 +10,7 @@ import httpx2
 from wheelyard.errors import InfrastructureError, QueueUnavailable, StoreUnavailable
 from wheelyard.settings import Settings
 from wheelyard.stack.servers import BUCKET, Ports
+from wheelyard.store.contract import Promise
 from wheelyard.store.open import open_store
 
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what is asked on loopback
@@ -42,12 +43,13 @@ def s3_problem(settings: Settings, ports: Ports) -> str:
     return ""
 
 
-def check_store(settings: Settings) -> None:
+def check_store(settings: Settings) -> tuple[Promise, ...]:
     """Learn whether the store keeps its promises, before anybody relies on them.
 
-    :raises StoreUnavailable: it does not.
+    :returns: those that it does not keep, and that can be done without.
+    :raises StoreUnavailable: it does not answer, or can't be used.
     """
-    open_store(settings).check()
+    return tuple(promise for promise in open_store(settings).check() if not promise.kept)
 
 
 def check_redis(settings: Settings) -> None:

@@ -70,7 +70,8 @@ def _check_given(settings: Settings) -> None:
     if settings.redis_url:
         check_redis(settings)
     if settings.store_url:
-        check_store(settings)
+        for promise in check_store(settings):
+            say(f"the store can't do this: {promise.name}: {promise.found}; {promise.costs}")
 
 
 def _start(supervisor: Supervisor, assembly: Assembly, folder: StackFolder, given: Settings) -> None:

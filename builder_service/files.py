@@ -18,16 +18,15 @@ from builder_service.page_response import page_response, pages_of
 from builder_service.problems import responses
 from builder_service.readable_files import check_file
 from builder_service.services import Opened, Services
+from builder_service.store_links import StoreLinks
 from builder_service.tokens import CurrentIdentity
 from wheelyard.digests import Digest
 from wheelyard.errors import NotFound
 from wheelyard.index_file import IndexFile
 from wheelyard.jobs.upstream_rows import KeptFile
-from wheelyard.projects import refuse_quarantined
 from wheelyard.upstream.arrivals import Arrival
 
 router = APIRouter(prefix="/files", tags=["index"])
-_LINK_SECONDS = 3600
 _PATIENCE_SECONDS = 2.0
 _METADATA = ".metadata"
 _PLAIN = "text/plain"
@@ -86,7 +85,7 @@ def _file_response(services: Services, request: Request, digest: str, name: str)
     metrics_of(request).files.labels(outcome).inc()
     if file is None:
         raise _no_file(digest, name)
-    response = _redirect(services, file) or _stream(services, request, file)
+    response = _redirect(services, request, file) or _stream(services, request, file)
     uses: FileUses = request.app.state.uses
     if own is not None and request.method == "GET" and uses.is_news(own):
         response.background = BackgroundTask(uses.note, own)
@@ -121,7 +120,7 @@ def _find(services: Services, digest: str, name: str) -> IndexFile | None:
     """
     file = services.catalogue.file(Digest(digest), name) if _plain(name) else None
     if file is not None:
-        refuse_quarantined(services.projects.get(file.project))
+        services.projects.check_offered(file.project)
     return file
 
 
@@ -144,14 +143,16 @@ def _no_file(digest: str, name: str) -> NotFound:
     return NotFound(f"no channel has {what} {name[:200]!r} of that digest", digest=f"sha256:{digest}")
 
 
-def _redirect(services: Services, file: IndexFile | KeptFile) -> Response | None:
+def _redirect(services: Services, request: Request, file: IndexFile | KeptFile) -> Response | None:
     if services.settings.serve_files != "redirect":
         return None
-    link = services.store.presigned_url(file.digest, file.filename, _LINK_SECONDS)
+    links: StoreLinks = request.app.state.links
+    link = links.link(file.digest, file.filename)
     if link is None:
         return None
     # A copy of this answer must not outlive the link, and the link is for who was let in.
-    return RedirectResponse(link, 302, headers={"Cache-Control": f"private, max-age={_LINK_SECONDS // 2}"})
+    headers = {"Cache-Control": f"private, max-age={links.kept_seconds}"}
+    return RedirectResponse(link, 302, headers=headers)
 
 
 def _stream(services: Services, request: Request, file: IndexFile | KeptFile) -> Response:

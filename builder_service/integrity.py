@@ -12,7 +12,6 @@ from builder_service.services import Opened
 from builder_service.tokens import CurrentIdentity
 from wheelyard.digests import Digest
 from wheelyard.errors import NotFound
-from wheelyard.projects import refuse_quarantined
 
 router = APIRouter(prefix="/integrity", tags=["index"])
 MEDIA_TYPE = "application/vnd.pypi.integrity.v1+json"
@@ -42,7 +41,7 @@ def get_provenance(
     file = services.catalogue.file_named(channel, filename)
     if file is None or not file.provenance:
         raise NotFound(f"the channel {channel} has no provenance of {filename[:200]!r}")
-    refuse_quarantined(services.projects.get(file.project))
+    services.projects.check_offered(file.project)
     # Unlike the file it may get more attestations later.
     headers = {"Cache-Control": "no-cache"}
     digest = Digest.parse(file.provenance)

@@ -155,6 +155,7 @@ class Channels:
         :raises NotFound: its base does not exist.
         """
         with self._database.transaction() as session:
+            lock_channels(session)
             row = session.get(ChannelRow, channel.name)
             if row is not None:
                 kept = _channel(row)
@@ -177,6 +178,7 @@ class Channels:
         :raises Conflict: its new base stands on it.
         """
         with self._database.transaction() as session:
+            lock_channels(session)
             before = _get(session, name)
             after = replace(change(before), name=before.name, made_at=before.made_at)
             if after != before:
@@ -191,6 +193,7 @@ class Channels:
         :raises Conflict: it has files, it is another one's base, a job works for it, or it is `default`.
         """
         with self._database.transaction() as session:
+            lock_channels(session)
             _get(session, name)
             reason = _why_kept(session, name)
             if reason:
@@ -211,6 +214,11 @@ class Channels:
         fields = channel.to_fields()
         note_change(self._store, Change.CHANNEL, actor, fields, self._clock)
         set_channel(session, fields)
+
+
+def lock_channels(session: Session) -> None:
+    """Let the settings of the index be changed by one transaction at a time; SQLite has one writer anyway."""
+    session.execute(select(ChannelRow.name).order_by(ChannelRow.name).with_for_update()).all()
 
 
 def set_channel(session: Session, fields: dict[str, Any]) -> None:

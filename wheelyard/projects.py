@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from wheelyard.channels import lock_channels
 from wheelyard.errors import InputError
 from wheelyard.index_changes import Change, note_change
 from wheelyard.index_file import Origin
@@ -60,20 +61,6 @@ class Quarantined(InputError):
     status = 403
 
 
-def refuse_quarantined(project: Project) -> None:
-    """Let a file of a project out only where it is not quarantined.
-
-    :raises Quarantined: it is.
-    """
-    if project.status is Status.QUARANTINED:
-        raise Quarantined(
-            f"the project {project.name} is quarantined: its files are not offered",
-            found=project.reason,
-            do=f"see `wheelyard project show {project.name}`",
-            project=project.name,
-        )
-
-
 class Projects:
     """Reads and writes of what the team says of projects. Safe at the same time from any number of processes.
 
@@ -89,6 +76,22 @@ class Projects:
         """A project, by its name in any spelling; one that nobody spoke of is active."""
         with self._database.reading() as session:
             return read_project(session, canonicalize_name(name))
+
+    def check_offered(self, name: str) -> None:
+        """Let a file of a project out only where it is not quarantined.
+
+        :param name: canonical.
+        :raises Quarantined: it is.
+        """
+        with self._database.reading() as session:
+            row = session.get(ProjectRow, name)
+        if row is not None and row.status == Status.QUARANTINED.value:
+            raise Quarantined(
+                f"the project {name} is quarantined: its files are not offered",
+                found=row.reason,
+                do=f"see `wheelyard project show {name}`",
+                project=name,
+            )
 
     def list(self) -> list[Project]:
         """Every project of which something was said, by name."""
@@ -121,6 +124,7 @@ class Projects:
     def _change(self, name: str, actor: str, change: Callable[[Project], Project]) -> Project:
         canonical = canonicalize_name(name)
         with self._database.transaction() as session:
+            lock_channels(session)
             before = read_project(session, canonical)
             after = change(before)
             if after != before:

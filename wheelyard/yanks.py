@@ -37,7 +37,9 @@ class Yanks:
         :raises NotFound: the channel itself has no such file; one of its base is yanked there.
         """
         with self._database.transaction() as session:
-            row = session.get(FileRow, (channel, filename)) if "\0" not in filename else None
+            row = None
+            if "\0" not in filename:
+                row = session.get(FileRow, (channel, filename), with_for_update=True)
             if row is None:
                 raise NotFound(
                     f"the channel {channel} has no file {filename[:200]!r} of its own",

@@ -200,6 +200,7 @@ class S3Store:
                     **self._at(blob_name(digest)),
                     "ResponseContentDisposition": f"attachment; {named}",
                     "ResponseContentType": "application/octet-stream",
+                    "ResponseCacheControl": "private, max-age=31536000, immutable",
                 },
                 ExpiresIn=seconds,
             )

@@ -39,6 +39,7 @@ from builder_service.private_answers import PrivateAnswers
 from builder_service.ready_pages import ReadyPages
 from builder_service.request_log import RequestLog
 from builder_service.services import Services, open_services
+from builder_service.store_links import CLOSED_SECONDS, OPEN_SECONDS, StoreLinks
 from builder_service.store_promises import StorePromises
 from builder_service.tokens import allowed
 from wheelyard import __version__
@@ -103,6 +104,7 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
     app.state.pages = PageCache(opened.ledger.database, opened.channels)
     app.state.uses = FileUses(opened.catalogue)
     app.state.store_promises = StorePromises(opened.store.check)
+    app.state.links = StoreLinks(opened.store, OPEN_SECONDS if settings.public_reads else CLOSED_SECONDS)
     app.state.exchange = oidc.open_exchange(settings.oidc_rules, opened.tokens)
     problems.install(app)
     if settings.public_reads:

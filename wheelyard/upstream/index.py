@@ -50,6 +50,7 @@ class Upstream:
     :param patience: seconds within which a new try may begin.
     :param download_seconds: time that one file may take.
     :param connect_seconds: time that the index has to take a connection.
+    :param read_seconds: time for which it may say nothing.
     """
 
     def __init__(
@@ -60,9 +61,10 @@ class Upstream:
         patience: float = 45.0,
         download_seconds: float = 1800.0,
         connect_seconds: float = CONNECT_SECONDS,
+        read_seconds: float = READ_SECONDS,
     ) -> None:
         self.index = index
-        self._timeout = (connect_seconds, READ_SECONDS)
+        self._timeout = (connect_seconds, read_seconds)
         self._attempts = attempts
         self._patience = patience
         self._download_seconds = download_seconds

@@ -29,6 +29,7 @@ _FRESH_SECONDS = 60.0
 _ATTEMPTS = 2
 _PATIENCE_SECONDS = 4.0
 _CONNECT_SECONDS = 4.0
+_READ_SECONDS = 10.0
 
 
 def open_upstream(index_url: str, own_url: str) -> Upstream:
@@ -53,7 +54,13 @@ def open_upstream(index_url: str, own_url: str) -> Upstream:
             if not index_url
             else "set WHEELYARD_INDEX_URL to another one",
         )
-    return Upstream(index, attempts=_ATTEMPTS, patience=_PATIENCE_SECONDS, connect_seconds=_CONNECT_SECONDS)
+    return Upstream(
+        index,
+        attempts=_ATTEMPTS,
+        patience=_PATIENCE_SECONDS,
+        connect_seconds=_CONNECT_SECONDS,
+        read_seconds=_READ_SECONDS,
+    )
 
 
 class PulledIndex:

@@ -20,8 +20,8 @@ class GzipStream:
         self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
         self._ready = bytearray()
         self._unpacked = 0
-        self.last = b""
-        """What was read last."""
+        self.filled = 0
+        """Offset behind the last unpacked byte that is not zero, of those that were looked at."""
 
     def read(self, size: int) -> bytes:
         """As many bytes as were asked for; fewer at the end only.
@@ -30,9 +30,14 @@ class GzipStream:
         """
         while len(self._ready) < size and not self._inflater.eof:
             self._fill()
-        self.last = bytes(self._ready[:size])
+        taken = bytes(self._ready[:size])
         del self._ready[:size]
-        return self.last
+        return taken
+
+    def finish(self) -> None:
+        """Unpack the rest, for the sake of its checks."""
+        while self.read(CHUNK):
+            pass
 
     def _fill(self) -> None:
         waiting = self._inflater.unconsumed_tail or self._packed.read(CHUNK)
@@ -40,6 +45,8 @@ class GzipStream:
             piece = self._inflater.decompress(waiting, CHUNK)
         except zlib.error as error:
             raise self._refuse("it can't be read", "a gzip stream (RFC 1952)", error) from error
+        if filled := len(piece.rstrip(b"\0")):
+            self.filled = self._unpacked + filled
         self._unpacked += len(piece)
         self._limits.check_whole(self._size, self._unpacked, self._refuse)
         self._ready += piece

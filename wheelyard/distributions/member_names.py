@@ -7,6 +7,7 @@ import re
 from wheelyard.distributions.refusal import Refusal
 
 _DRIVE = re.compile(r"[A-Za-z]:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST = 4096
 
 
@@ -45,7 +46,7 @@ def check_path(path: str, refuse: Refusal) -> None:
         raise refuse("a member leaves the folder", "relative paths without ..", path)
     if not all(part not in ("", ".") for part in path.split("/")):
         raise refuse("a member's path is not a plain one", "no empty parts and no .", path)
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in path) or len(path) > _LONGEST:
+    if _CONTROL.search(path) or len(path) > _LONGEST:
         raise refuse("a member's path is not a plain one", "no control characters, not endless", path)
 
 

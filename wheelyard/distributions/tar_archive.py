@@ -11,8 +11,7 @@ from wheelyard.distributions.gzip_stream import GzipStream
 from wheelyard.distributions.member_names import MemberNames, check_path
 from wheelyard.distributions.refusal import Refusal, SizeLimits
 
-_BLOCK = tarfile.BLOCKSIZE
-_LONGEST_PIECE = 1 << 20
+_PIECE = 128 * tarfile.BLOCKSIZE
 
 
 def read_tar(packed: BinaryIO, size: int, top: str, limits: SizeLimits, refuse: Refusal) -> bytes | None:
@@ -25,8 +24,7 @@ def read_tar(packed: BinaryIO, size: int, top: str, limits: SizeLimits, refuse: 
     stream = GzipStream(packed, size, limits, refuse)
     names, number, metadata = MemberNames(refuse), 0, None
     try:
-        # One block at a time: what follows the end mark is then still ours to look at.
-        with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r|", bufsize=_BLOCK) as tar:
+        with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r|", bufsize=_PIECE) as tar:
             for member in tar:
                 number += 1
                 limits.check_number(number, refuse)
@@ -35,14 +33,12 @@ def read_tar(packed: BinaryIO, size: int, top: str, limits: SizeLimits, refuse: 
                     metadata = _content(tar, member, refuse)
                 # It keeps every member that it saw, and there may be many.
                 tar.members = []  # type: ignore[attr-defined]  # typeshed does not know it
+            stream.finish()
+            # A header that it can't read ends the archive for tarfile, and for other readers it does not.
+            if stream.filled > tar.offset:
+                raise refuse("there are bytes after its end", "zeros behind the end mark")
     except (tarfile.TarError, ValueError, EOFError, OverflowError) as error:
         raise refuse("it can't be read", "a tar archive (PEP 625: pax format)", error) from error
-    # A header that it can't read ends the archive for tarfile, and for other readers it does not.
-    rest = stream.last
-    while rest:
-        if rest.strip(b"\0"):
-            raise refuse("there are bytes after its end", "zeros behind the end mark")
-        rest = stream.read(_LONGEST_PIECE)
     return metadata
 
 

@@ -25,6 +25,7 @@ _LONGEST_DIRECTORY = 64 << 20
 _STORED, _DEFLATED = 0, 8
 # Compression level, data descriptor, UTF-8: what is left out are encryption, patches and masked headers.
 _FLAGS = 0x0006 | DESCRIBED | UTF_8
+_NEWEST_NEEDED = 63
 _FOLDER, _FILE = 0o040000, 0o100000
 
 
@@ -72,8 +73,9 @@ def read_zip(stream: BinaryIO, size: int, limits: SizeLimits, refuse: Refusal) -
     entries = _read_directory(stream, directory, refuse)
     names, members, at, unpacked = MemberNames(refuse), [], 0, 0
     in_order = sorted(entries, key=lambda entry: entry.offset)
-    for entry, following in zip(in_order, [*in_order[1:], None], strict=True):
-        end = directory.offset if following is None else following.offset
+    ends = [*(entry.offset for entry in in_order[1:]), directory.offset]
+    # An empty archive has an end of its members, and no member.
+    for entry, end in zip(in_order, ends, strict=False):
         name = _check_member(entry, refuse)
         if entry.offset != at:
             raise refuse(
@@ -166,12 +168,7 @@ def _check_member(entry: Claims, refuse: Refusal) -> str:
         name = entry.name.decode("utf-8" if entry.flags & UTF_8 else "ascii")
     except UnicodeDecodeError as error:
         raise refuse("a member's name can't be read", "UTF-8, and marked as such", entry.name) from error
-    if entry.flags & ~_FLAGS or entry.method not in (_STORED, _DEFLATED):
-        raise refuse(
-            "a member is packed in a way that not every installer reads",
-            "stored or deflated, not encrypted",
-            f"{name}: method {entry.method}, flags {entry.flags:#06x}",
-        )
+    _check_manner(entry, name, refuse)
     if entry.method == _STORED and entry.flags & DESCRIBED:
         raise refuse("a stored member has its size only behind it", "its size in its header", name)
     kind = entry.mode & 0o170000
@@ -180,6 +177,17 @@ def _check_member(entry: Claims, refuse: Refusal) -> str:
     if kind not in (0, _FILE, _FOLDER) or (kind and (kind == _FOLDER) != name.endswith("/")):
         raise refuse("a member is no plain file", "files and folders", name)
     return name
+
+
+def _check_manner(claims: Claims, name: str, refuse: Refusal) -> None:
+    """Only what every installer unpacks."""
+    known = claims.method in (_STORED, _DEFLATED) and claims.needed <= _NEWEST_NEEDED
+    if claims.flags & ~_FLAGS or not known:
+        raise refuse(
+            "a member is packed in a way that not every installer reads",
+            "stored or deflated, not encrypted, version 6.3 at the most",
+            f"{name}: method {claims.method}, flags {claims.flags:#06x}, version {claims.needed}",
+        )
 
 
 def _read_member(stream: BinaryIO, entry: Claims, name: str, end: int, refuse: Refusal) -> ZipMember:
@@ -204,6 +212,7 @@ def _read_member(stream: BinaryIO, entry: Claims, name: str, end: int, refuse: R
             "a member's local header and the central directory differ",
             "the same " + ", ".join(differing), name,
         )  # fmt: skip
+    _check_manner(local, name, refuse)
     behind = end - start - entry.packed
     if not described and behind > 0:
         raise refuse("there are bytes between its members", f"nothing behind {name}", f"{behind} bytes")

@@ -20,6 +20,7 @@ _MANY = 0xFFFFFFFF
 class Claims:
     """What one header says of a member. Sizes in bytes.
 
+    :param needed: version of the format that a reader must know, times ten.
     :param offset: of its local header; 0 in that header itself.
     :param mode: POSIX file mode; 0 where it says none.
     """
@@ -27,6 +28,7 @@ class Claims:
     name: bytes
     flags: int
     method: int
+    needed: int
     crc: int
     packed: int
     size: int
@@ -39,7 +41,8 @@ def central_claims(body: bytes, at: int, refuse: Refusal) -> tuple[Claims, int]:
     if len(body) - at < CENTRAL.size or body[at : at + 4] != b"PK\1\2":
         raise refuse("its central directory can't be read", "an entry", f"byte {at} of it")
     fields = CENTRAL.unpack_from(body, at)
-    _, _, _, flags, method, _, _, crc, packed, size, name, extra, comment, disk, _, outer, offset = fields
+    _, _, needed, flags, method, _, _, crc, packed, size, name, extra, comment, disk = fields[:14]
+    outer, offset = fields[15:]
     start = at + CENTRAL.size
     end = start + name + extra + comment
     if end > len(body) or disk:
@@ -47,7 +50,8 @@ def central_claims(body: bytes, at: int, refuse: Refusal) -> tuple[Claims, int]:
     packed_fields = body[start + name : start + name + extra]
     size, packed, offset = _widened((size, packed, offset), packed_fields, refuse)
     claims = Claims(
-        name=body[start : start + name], flags=flags, method=method, crc=crc, packed=packed, size=size,
+        name=body[start : start + name], flags=flags, method=method, needed=needed, crc=crc,
+        packed=packed, size=size,
         offset=offset, mode=outer >> 16,
     )  # fmt: skip
     return claims, end
@@ -55,10 +59,10 @@ def central_claims(body: bytes, at: int, refuse: Refusal) -> tuple[Claims, int]:
 
 def local_claims(header: bytes, refuse: Refusal) -> Claims:
     """The local header in these bytes, which end with its extra fields."""
-    _, _, flags, method, _, _, crc, packed, size, name, _extra = LOCAL.unpack_from(header)
+    _, needed, flags, method, _, _, crc, packed, size, name, _extra = LOCAL.unpack_from(header)
     size, packed = _widened((size, packed), header[LOCAL.size + name :], refuse)
     return Claims(
-        name=header[LOCAL.size : LOCAL.size + name], flags=flags, method=method, crc=crc,
+        name=header[LOCAL.size : LOCAL.size + name], flags=flags, method=method, needed=needed, crc=crc,
         packed=packed, size=size,
     )  # fmt: skip
 

@@ -149,6 +149,7 @@ class Repair:
             "image": inputs.toolchain,
             "runtime": runtime,
             "limits": limits.to_document(),
+            "show": False,
         }
         return self._requests.wheel(
             record.key, spec=spec, title=f"{inputs.project} {inputs.version}", subject=inputs.project,

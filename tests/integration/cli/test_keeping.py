@@ -140,7 +140,7 @@ def test_a_lost_wheel_is_queued_to_be_built_of_its_records_inputs(cache, cli):
     (job,) = cache.ledger.latest(kind=Kind.WHEEL)
     assert (job.key, job.toolchain, job.channel) == (record.key, "debian12-cp311", "default")
     assert job.spec["inputs"] == record.inputs.to_document()
-    assert job.spec["runtime"] == [base.key]
+    assert (job.spec["runtime"], job.spec["show"]) == ([base.key], False)
     assert cache.store.blob_size(record.digest) is None
     # Asked again, the same build is joined.
     cli("verify", "--repair", code=3)

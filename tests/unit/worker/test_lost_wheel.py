@@ -13,16 +13,16 @@ from wheelyard.index_file import IndexFile, keep_file
 from wheelyard.jobs.states import Kind, State
 from wheelyard.limits import Limits
 from wheelyard.removed_files import note_removed
+from wheelyard.toolchains import get_toolchain
 from wheelyard.wheel_record import WheelRecord
 from worker import wheel_job
+from worker.build_container import WheelOrder
 from worker.planner import whole_record
 from worker.wheel_job import make_one_wheel, next_build_number
 
 BODY, METADATA = b"the wheel", b"its metadata"
 NAME = "demo-1.0-2-cp311-cp311-manylinux_2_36_x86_64.whl"
-TOOLCHAIN = SimpleNamespace(
-    name="t", policy="manylinux_2_36_x86_64", python=SimpleNamespace(tag="cp311", version="3.11"), debian=None
-)
+TOOLCHAIN = get_toolchain("debian12-cp311")
 
 
 class LostWorld(World):
@@ -34,7 +34,7 @@ class LostWorld(World):
         self.sdist = b"the sdist"
         self.store.put_blob(self.sdist, Digest.of(self.sdist))
         self.makes = BODY
-        self.orders = []
+        self.orders: list[WheelOrder] = []
         self.record = self.keep()
         monkeypatch.setattr(
             wheel_job,

@@ -29,7 +29,11 @@ VENDORS = {
     "sqlalchemy": (
         "wheelyard/jobs/",
         "wheelyard/catalogue.py",
+        "wheelyard/channels.py",
+        "wheelyard/project_page.py",
+        "wheelyard/projects.py",
         "wheelyard/tokens.py",
+        "wheelyard/yanks.py",
         "wheelyard/keeping/",
         "worker/",
     ),

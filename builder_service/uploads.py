@@ -130,8 +130,8 @@ async def _upload(
     limit = services.settings.max_upload_bytes
     if refusal := announced_too_large(request.headers.get("content-length", ""), limit):
         raise refusal
-    await to_thread.run_sync(services.channels.get, channel)
     identity.check_channel(channel)
+    await to_thread.run_sync(services.channels.get, channel)
     with tempfile.TemporaryDirectory(prefix="wheelyard-upload-") as folder:
         form = UploadForm(request.headers.get("content-type", ""), Path(folder), limit)
         try:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
+from tests.distributions import wheel
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
 
@@ -232,3 +233,23 @@ def test_whenever_a_process_is_killed_a_repeat_finds_or_makes_one_job_for_each_k
         assert (repeats[key]["id"], repeats[key]["waiter"]) == (answer["id"], answer["waiter"])
     jobs = ledger.latest(200)
     assert (len(jobs), {job.waiters for job in jobs}) == (60, {1})
+
+
+def test_uploads_of_one_name_to_two_processes_at_once_have_one_winner(start, redis_url, database_url):
+    apis = start(2, redis_url)
+    contents = [wheel(members={"demo/number.py": b"%d" % number}) for number in range(3)]
+
+    def upload(api, number):
+        return api.http.post(
+            "/legacy/",
+            data={":action": "file_upload", "protocol_version": "1"},
+            files={"content": ("demo-1.0-py3-none-any.whl", contents[number % 3])},
+        )
+
+    answers = at_once(apis, 40, upload)
+    (shown,) = apis[0].http.get("/v1/wheels", params={"project": "demo"}).json()["wheels"]
+    won = [answer.json() for answer in answers if answer.status_code == 200]
+    assert {answer.status_code for answer in answers} == {200, 409}
+    assert {document["digest"] for document in won} == {shown["digest"]}
+    # One brought it; whoever brought the same bytes was told that they were there.
+    assert sum(document["added"] for document in won) == 1

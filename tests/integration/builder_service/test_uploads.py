@@ -11,8 +11,13 @@ import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
 
 from tests.distributions import metadata_of, sdist, wheel
+from wheelyard.access_token import Scope
+from wheelyard.channels import Channel
 from wheelyard.digests import Digest
 from wheelyard.index_file import FILES, Origin
 from wheelyard.projects import Status
@@ -34,7 +39,7 @@ def shown(door, project="demo", channel="default"):
     return door.services.catalogue.files(channel, project)
 
 
-def test_an_uploaded_wheel_is_shown_with_its_metadata(front_door):
+def test_an_uploaded_wheel_is_shown_with_its_metadata_and_an_sdist_beside_it(front_door):
     content = wheel(metadata=metadata_of("Demo", "1.0", "Requires-Python: >=3.8\n"))
     answer = send(
         front_door, content, name="demo", version="1.0", filetype="bdist_wheel", pyversion="py3",
@@ -52,34 +57,23 @@ def test_an_uploaded_wheel_is_shown_with_its_metadata(front_door):
     assert metadata == metadata_of("Demo", "1.0", "Requires-Python: >=3.8\n")
     page = front_door.guest.get("/simple/demo/", headers={"accept": "application/vnd.pypi.simple.v1+json"})
     assert page.json()["files"][0]["core-metadata"]["sha256"] == Digest.of(metadata).hex
-
-
-def test_an_uploaded_sdist_is_shown(front_door):
     assert send(front_door, sdist(), "demo-1.0.tar.gz", filetype="sdist").status_code == 200
-    (file,) = shown(front_door)
+    (_, file) = sorted(shown(front_door), key=lambda one: one.filename)
     assert (file.kind, file.metadata_digest, file.filename) == ("sdist", None, "demo-1.0.tar.gz")
 
 
-def test_the_same_bytes_again_change_nothing(front_door):
-    content = wheel()
+def test_a_name_keeps_its_bytes_and_has_one_spelling(front_door):
+    content, other = wheel(), wheel(members={"demo/more.py": b"1"})
     first, second = send(front_door, content), send(front_door, content)
     assert [answer.json()["added"] for answer in (first, second)] == [True, False]
-    assert (second.status_code, len(shown(front_door))) == (200, 1)
-
-
-def test_other_bytes_under_a_name_are_a_conflict(front_door):
-    assert send(front_door, wheel()).status_code == 200
-    answer = send(front_door, wheel(members={"demo/more.py": b"1"}))
+    assert second.status_code == 200
+    answer = send(front_door, other)
     assert answer.status_code == 409
     assert "has another demo-1.0-py3-none-any.whl already" in answer.text
     assert "build number (PEP 427)" in answer.text
-    assert len(shown(front_door)) == 1
-
-
-def test_a_wheel_has_one_spelling_of_its_name(front_door):
-    assert send(front_door, wheel()).status_code == 200
-    answer = send(front_door, wheel(members={"demo/more.py": b"1"}), "Demo-1.0-py3-none-any.whl")
+    answer = send(front_door, other, "Demo-1.0-py3-none-any.whl")
     assert (answer.status_code, "another spelling" in answer.text) == (409, True)
+    assert [file.digest for file in shown(front_door)] == [Digest.of(content)]
 
 
 REFUSALS = [
@@ -122,6 +116,21 @@ def test_uploads_need_the_token(front_door):
     answer = send(front_door, wheel(), client=front_door.guest)
     assert (answer.status_code, "WWW-Authenticate" in answer.headers) == (401, True)
     assert "__token__" in answer.text
+
+
+def test_a_token_uploads_where_it_may_and_stands_beside_the_file(front_door):
+    front_door.services.channels.create(Channel(name="nightly"), "ada")
+    _, secret = front_door.services.tokens.create("release", [Scope.PUBLISH], ["nightly"])
+    with httpx2.Client(base_url=front_door.url, auth=("__token__", secret), trust_env=False) as http:
+        answer = send(front_door, wheel(), client=http)
+        assert (answer.status_code, "not for the channel default" in answer.text) == (403, True)
+        assert send(front_door, wheel(), place="/channels/nightly/legacy/", client=http).status_code == 200
+    assert [file.uploader for file in shown(front_door, channel="nightly")] == ["release"]
+    assert shown(front_door) == []
+    _, reader = front_door.services.tokens.create("reader", [Scope.READ], [])
+    with httpx2.Client(base_url=front_door.url, auth=("__token__", reader), trust_env=False) as http:
+        answer = send(front_door, wheel(), client=http)
+        assert (answer.status_code, "does not have the scope publish" in answer.text) == (403, True)
 
 
 def test_a_channel_that_does_not_exist_is_not_made(front_door):
@@ -232,10 +241,9 @@ def test_attestations_become_the_files_provenance(front_door):
     content = wheel()
     given = [attestation(NAME, Digest.of(content))]
     assert send(front_door, content, attestations=json.dumps(given)).status_code == 200
-    (file,) = shown(front_door)
-    stream = front_door.services.store.open_blob(Digest.parse(file.provenance))
-    with stream:
-        provenance = json.loads(stream.read())
+    kind = {"accept": "application/vnd.pypi.simple.v1+json"}
+    (file,) = front_door.guest.get("/simple/demo/", headers=kind).json()["files"]
+    provenance = front_door.guest.get(urlsplit(file["provenance"]).path).json()
     assert provenance["version"] == 1
     (bundle,) = provenance["attestation_bundles"]
     assert (bundle["attestations"], bundle["publisher"]["kind"]) == (given, "Wheelyard")

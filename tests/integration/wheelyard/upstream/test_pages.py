@@ -8,7 +8,7 @@ import stamina
 
 from tests.index_site import serve_index
 from wheelyard.digests import Digest
-from wheelyard.errors import IndexUnavailable
+from wheelyard.errors import IndexUnavailable, StoreUnavailable
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.upstream_rows import UpstreamRows
@@ -212,3 +212,41 @@ def test_a_page_of_a_password_protected_index_keeps_no_password(site, rows, tmp_
     UpstreamPages(rows, store, lambda: upstream, clock=clock).page("demo")
     with store.open_blob(rows.page("demo").page) as stream:
         assert b"hunter2" not in stream.read()
+
+
+class AwayStore(FolderStore):
+    """A store that is away as soon as a test says so."""
+
+    away = False
+
+    def open_blob(self, digest, offset=0, length=None):
+        if self.away:
+            raise StoreUnavailable("the store does not answer")
+        return super().open_blob(digest, offset, length)
+
+    def put_blob(self, source, digest):
+        if self.away:
+            raise StoreUnavailable("the store does not answer")
+        super().put_blob(source, digest)
+
+
+def test_a_store_that_is_away_is_no_missing_project(site, rows, tmp_path, clock):
+    site.add_sdist("demo", "1.0")
+    site.add_sdist("other", "1.0")
+    store = AwayStore(tmp_path / "store")
+
+    def process():
+        upstream = Upstream(PipIndex(url=site.url), attempts=1, patience=1)
+        return UpstreamPages(rows, store, lambda: upstream, clock=clock)
+
+    pages = process()
+    pages.page("demo")
+    store.away = True
+    assert names(pages.page("demo")) == ["demo-1.0.tar.gz"], "it is in memory"
+    with pytest.raises(StoreUnavailable):
+        process().page("demo")
+    with pytest.raises(StoreUnavailable):
+        pages.page("other")
+    assert rows.page("other") is None
+    store.away = False
+    assert names(pages.page("other")) == ["other-1.0.tar.gz"]

@@ -12,7 +12,7 @@ import venv
 from pathlib import Path
 
 CACHE = Path.home() / ".cache" / "wheelyard-tests" / "clients"
-TWINE, POETRY = "twine==7.0.0", "poetry"
+TWINE, POETRY = "twine==7.0.0", "poetry==2.5.1"
 
 
 def client_tool(requirement: str) -> Path:

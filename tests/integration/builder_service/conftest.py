@@ -137,12 +137,19 @@ def publish() -> Callable[..., WheelRecord]:
 
 
 def publish_wheel(
-    services: Services, project: str = "tiny-thing", version: str = "1.0", channel: str = "default"
+    services: Services,
+    project: str = "tiny-thing",
+    version: str = "1.0",
+    channel: str = "default",
+    *,
+    requires: str = "",
+    published_at: float = 1_764_000_000.0,
 ) -> WheelRecord:
     """Publish a wheel of one pure module, as a worker does: bytes, record, and a row in the channel."""
     name = project.replace("-", "_")
     metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n".encode()
     metadata += b"Requires-Python: >=3.8\n"
+    metadata += f"Requires-Dist: {requires}\n".encode() if requires else b""
     body = make_wheel(name, version, metadata)
     services.store.put_blob(body, Digest.of(body))
     services.store.put_blob(metadata, Digest.of(metadata))
@@ -169,7 +176,7 @@ def publish_wheel(
         imports=(name,),
         external=(),
         toolchain="debian12-cp311",
-        published_at=1_764_000_000.0,
+        published_at=published_at,
     )
     services.store.put_document(record.document_name, canonical_json(record.to_document()))
     file = keep_file(services.store, IndexFile.of_record(record, channel))

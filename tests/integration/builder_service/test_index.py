@@ -10,9 +10,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from pypi_simple import PyPISimple
+from pypi_simple import ProjectStatus, PyPISimple
 
 from wheelyard.channels import Channel
+from wheelyard.projects import Status
 from wheelyard.simple_index import HTML, JSON
 
 PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
@@ -89,9 +90,13 @@ def test_pip_takes_no_wheel_whose_bytes_are_not_its_hashs(front_door, record, tm
 def test_a_strict_reader_finds_all_that_the_pages_may_say(front_door, record, accept):
     with PyPISimple(f"{front_door.url}/simple/") as reader:
         assert reader.get_index_page(accept=accept).projects == ["tiny-thing"]
+        front_door.services.yanks.set("default", record.filename, "loses rows", "the-test")
+        front_door.services.projects.set_status("tiny-thing", Status.DEPRECATED, "use another", "the-test")
         page = reader.get_project_page("Tiny.Thing", accept=accept)
         (package,) = page.packages
         assert page.repository_version == "1.4"
+        assert (page.status, page.status_reason) == (ProjectStatus.DEPRECATED, "use another")
+        assert (package.is_yanked, package.yanked_reason) == (True, "loses rows")
         assert (package.filename, package.project, package.version) == (record.filename, "tiny_thing", "1.0")
         assert package.digests == {"sha256": record.digest.hex}
         assert package.requires_python == ">=3.8"

@@ -15,6 +15,7 @@ from wheelyard.requirements import normalise_requirements
 from wheelyard.toolchains import get_toolchain
 
 MAX_REQUIREMENTS = 500
+MAX_CONSTRAINTS = 5000
 Text = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00]*$")]
 Requirement = Annotated[str, StringConstraints(max_length=1000)]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,200}$")]
@@ -71,6 +72,11 @@ class BuildBody(AskBody):
     )
     toolchain: str = Field("", max_length=63, description="Its name; empty means the service's default one.")
     channel: str = Field("default", max_length=63, description="Index in which the wheels are shown.")
+    constraints: list[Requirement] = Field(
+        default_factory=list,
+        max_length=MAX_CONSTRAINTS,
+        description="Versions that hold for whatever the requirements turn out to need: `numpy==2.4.6`.",
+    )
     refresh: bool = Field(False, description="Resolve anew, even where an equal request was answered lately.")
     limits: AskedLimits = Field(
         NOTHING_ASKED,
@@ -89,6 +95,7 @@ class BuildBody(AskBody):
             requirements=normalise_requirements(self.requirements),
             toolchain=get_toolchain(self.toolchain or settings.toolchain, settings.toolchains_dir).name,
             channel=services.channels.get(self.channel).name,
+            constraints=normalise_requirements(self.constraints) if self.constraints else (),
             refresh=self.refresh,
             limits=check_ceiling(self.limits, settings),
         )
@@ -133,7 +140,7 @@ class ImageBody(BuildBody):
                 "workdir is not a plain path", expected="an absolute path without ..", found=self.workdir
             )
         build = self.request(services)
-        if self.app and services.store.blob_size(Digest.parse(self.app)) is None:
+        if self.app and services.store.renew_blob(Digest.parse(self.app)) is None:
             raise InputError(
                 "the application was not uploaded",
                 expected=f"a blob {self.app}",

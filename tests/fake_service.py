@@ -44,7 +44,7 @@ TOOLCHAIN = {
     "record": None,
 }
 _REQUEST_FIELDS = {
-    "requirements", "toolchain", "channel", "refresh",
+    "requirements", "constraints", "toolchain", "channel", "refresh",
     "app", "entrypoint", "command", "environment", "labels", "workdir", "user", "limits",
 }  # fmt: skip
 _ASKER_FIELDS = {"priority", "client", "webhook"}

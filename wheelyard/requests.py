@@ -23,6 +23,7 @@ class BuildRequest:
     :param requirements: as `normalise_requirements` returns them.
     :param toolchain: its name.
     :param channel: where the wheels are published.
+    :param constraints: versions of whatever the requirements turn out to need, as pip's constraints files.
     :param refresh: whether an earlier lock of the same request is passed over.
     :param limits: of each of its builds; no part of what makes two requests equal.
     """
@@ -30,6 +31,7 @@ class BuildRequest:
     requirements: tuple[str, ...]
     toolchain: str
     channel: str = "default"
+    constraints: tuple[str, ...] = ()
     refresh: bool = False
     limits: AskedLimits = NOTHING_ASKED
 
@@ -39,6 +41,7 @@ class BuildRequest:
             "requirements": list(self.requirements),
             "toolchain": self.toolchain,
             "channel": self.channel,
+            "constraints": list(self.constraints),
             "refresh": self.refresh,
             "limits": self.limits.to_document(),
         }
@@ -50,6 +53,7 @@ class BuildRequest:
             requirements=tuple(document["requirements"]),
             toolchain=document["toolchain"],
             channel=document["channel"],
+            constraints=tuple(document.get("constraints", ())),
             refresh=document["refresh"],
             limits=AskedLimits.model_validate(document.get("limits", {})),
         )

@@ -15,10 +15,9 @@ from wheelyard.limits import Limits
 from wheelyard.recipes import get_recipe
 from wheelyard.requests import BuildRequest, Caller
 from wheelyard.toolchains import get_toolchain
-from wheelyard.upstream.index import Upstream
-from wheelyard.upstream.pip_index import configured_index
 from worker.context import Services, Work
 from worker.outcome import Done, Outcome, Parked
+from worker.own_names import open_upstream
 from worker.planner import Node, Planner, keep_lock, needed_record
 from worker.toolchain_job import ReadyToolchain, ready_toolchain, submit_toolchain
 
@@ -72,11 +71,9 @@ def error_of(job: Job) -> WheelyardError:
 def plan(work: Work, request: BuildRequest, ready: ReadyToolchain) -> dict[str, Any]:
     """Lock the requirements, bring every sdist and build wheel into the store, and make the build keys."""
     services = work.services
-    planner = Planner(
-        work=work, ready=ready, upstream=Upstream(configured_index(services.settings.index_url))
-    )
+    planner = Planner(work=work, ready=ready, upstream=open_upstream(services, request.channel))
     with work.phase("resolve"):
-        lock = planner.resolver.resolve_requirements(request.requirements)
+        lock = planner.resolver.resolve_requirements(request.requirements, request.constraints)
         lock_digest = keep_lock(services, lock)
     with work.phase("fetch"):
         nodes = planner.nodes(lock)

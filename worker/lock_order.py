@@ -24,7 +24,7 @@ def needs_of(text: str) -> dict[str, frozenset[str]]:
         if found := _PIN.match(line):
             project = canonicalize_name(found[1])
             needs.setdefault(project, set())
-        elif project and (via := _VIA.match(line)) and via[1] and not via[1].startswith("-r"):
+        elif project and (via := _VIA.match(line)) and via[1] and not via[1].startswith(("-r", "-c")):
             needs.setdefault(canonicalize_name(via[1].split(" ")[0]), set()).add(project)
     return {name: frozenset(found) for name, found in needs.items()}
 

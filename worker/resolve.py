@@ -91,10 +91,11 @@ class Resolver:
     report: Callable[[str], None] = _ignore
     watch: Callable[[Container], None] = _ignore
 
-    def resolve_requirements(self, requirements: Sequence[str]) -> Lock:
+    def resolve_requirements(self, requirements: Sequence[str], constraints: Sequence[str] = ()) -> Lock:
         """Lock what shall be compiled: every pin has an sdist.
 
         :param requirements: PEP 508 requirements.
+        :param constraints: requirements that hold for whatever these turn out to need.
         :raises InputError: they can't be met; the message says which, and what could be.
         :raises NotFound: there is no such project, or no such version.
         :raises IndexUnavailable: the upstream index did not answer, at least not always.
@@ -110,7 +111,11 @@ class Resolver:
                 if refusal is not None:
                     raise refusal
         with open_handover(index, self.scratch) as handover, self._room(handover) as room:
-            text = self._compile(room, handover, index, wanted, "sdist", ", ".join(wanted))
+            lines = list(wanted)
+            if constraints:
+                limits = "".join(f"{line}\n" for line in normalise_requirements(constraints))
+                lines.append(f"-c {handover.put('constraints.txt', limits.encode())}")
+            text = self._compile(room, handover, index, lines, "sdist", ", ".join(wanted))
         return Lock(pins=_pins(text, index, served=None), text=text)
 
     def resolve_build(

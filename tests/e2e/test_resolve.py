@@ -157,6 +157,14 @@ def test_an_sdist_alone_is_asked_in_the_container_and_wheels_do_not_hold_back_a_
     assert pinned(resolver.resolve_requirements(["app"])) == {"app": "1.0", "base": "2.0"}
 
 
+def test_constraints_hold_for_what_is_needed_and_ask_for_nothing(index, resolver):
+    add(index, "base", "1.0")
+    add(index, "base", "2.0")
+    add(index, "app", requires=("base",))
+    lock = resolver.resolve_requirements(["app"], ["base==1.0", "ghost==3.0"])
+    assert pinned(lock) == {"app": "1.0", "base": "1.0"}
+
+
 def test_a_marker_is_judged_by_the_toolchains_python(index, resolver):
     add(index, "base")
     requirements = ["base; python_version >= '3'", "ghost; python_version < '3'"]

@@ -81,7 +81,7 @@ class LockWait:
         for refresh in (False, True):
             if not missing:
                 break
-            asked = self._ask(missing, refresh=refresh)
+            asked = self._ask(standings, refresh=refresh)
             job = follow_to_end(self.client, asked, self.style, limit=self.limit)
             if not job.succeeded:
                 write_error(job.failure(), as_json=self._for_programs, log_of=log_owner(job))
@@ -117,9 +117,13 @@ class LockWait:
                 return standings
             time.sleep(_SETTLE_PAUSE)
 
-    def _ask(self, missing: Sequence[LineStanding], *, refresh: bool) -> JobAnswer:
+    def _ask(self, standings: Sequence[LineStanding], *, refresh: bool) -> JobAnswer:
+        """Ask for what is missing; the rest of the lock decides the versions of what that needs."""
+        missing = {one.line.pin for one in _of(standings, Standing.MISSING)}
+        needed = {one.line.pin for one in standings if one.standing is not Standing.NOT_NEEDED}
         request = {
-            "requirements": sorted({one.line.pin for one in missing}),
+            "requirements": sorted(missing),
+            "constraints": sorted(needed - missing),
             "toolchain": self.toolchain,
             "channel": self.channel,
             "refresh": refresh,

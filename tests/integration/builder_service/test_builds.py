@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from wheelyard.channels import Channel
 from wheelyard.client import Client
 from wheelyard.digests import Digest
 from wheelyard.errors import BuildFailed, Conflict, NotFound, Unauthorized
@@ -90,6 +91,7 @@ def test_refresh_asks_anew_and_its_answer_serves_who_asks_later(front_door):
 
 
 def test_another_channel_or_toolchain_is_another_job(front_door):
+    front_door.services.channels.create(Channel(name="nightly"), "the-test")
     ids = {
         submit(front_door, "numpy")["id"],
         submit(front_door, "numpy", channel="nightly")["id"],

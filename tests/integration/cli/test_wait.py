@@ -63,6 +63,7 @@ def test_only_what_is_missing_is_built_with_one_request(service, command, lock):
     assert ended.code == 0, ended.err
     (job,) = service.jobs.values()
     assert job.spec["requirements"] == ["numpy==2.4.6", "tiny-thing==1.0"]
+    assert job.spec["constraints"] == ["idna==3.11"]
     assert (job.spec["channel"], job.spec["toolchain"]) == ("team", "debian12-cp311")
     assert f"{service.url}/channels/team/simple/" in ended.out
 

@@ -7,6 +7,7 @@ numpy==2.4.6 \\
     --hash=sha256:aaaa \\
     --hash=sha256:bbbb
     # via
+    #   -c constraints.txt
     #   -r requirements.in
     #   opencv-python-headless
 opencv-python-headless==5.0.0.93 \\

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.distributions import sdist, wheel
+from tests.integration.builder_service.test_uploads import NAME, attestation, send
 from wheelyard.build_lock import lock_key_of
 from wheelyard.digests import Digest
 from wheelyard.index_changes import Change, note_change
@@ -21,7 +23,7 @@ from wheelyard.simple_index import HTML, JSON
 from wheelyard.yanks import Yanks
 
 PATHS = ("/simple/", "/simple/{}/", "/channels/nightly/simple/", "/channels/nightly/simple/{}/")
-PROJECTS = ("tiny-thing", "other", "uploaded")
+PROJECTS = ("tiny-thing", "other", "uploaded", "demo")
 
 
 def pages(door) -> dict[tuple[str, str], tuple[int, bytes]]:
@@ -71,6 +73,11 @@ def filled(front_door, publish):
     projects = Projects(database, services.store)
     projects.set_status("other", Status.DEPRECATED, "use another", "test")
     projects.set_owned("uploaded", True, "test")
+    # The real address for uploads, with what stands beside a file.
+    content = wheel()
+    given = json.dumps([attestation(NAME, Digest.of(content))])
+    assert send(front_door, content, attestations=given).status_code == 200
+    assert send(front_door, sdist(), "demo-1.0.tar.gz", filetype="sdist").status_code == 200
     return front_door
 
 
@@ -108,6 +115,7 @@ def test_the_pages_of_a_fresh_database_are_the_same_byte_for_byte(filled, again)
     assert b"it is broken" in before["/simple/tiny-thing/", JSON][1]
     assert b"deprecated" in before["/simple/other/", HTML][1]
     assert b"uploaded-1.0" not in before["/simple/uploaded/", HTML][1]
+    assert b"provenance" in before["/simple/demo/", JSON][1]
     assert b"tiny_thing-2.0" in before["/channels/nightly/simple/tiny-thing/", JSON][1]
 
 
@@ -124,7 +132,7 @@ def test_a_dry_run_says_what_differs_and_changes_nothing(filled, again):
     fresh = again()
     before = pages(fresh)
     said = rebuild(fresh, dry_run=True)
-    assert said.done["files", "added"] == 6
+    assert said.done["files", "added"] == 8
     assert "files: uploaded-2.0.tar.gz in default added" in said.notes
     assert pages(fresh) == before
 

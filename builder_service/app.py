@@ -157,7 +157,10 @@ def _describe_problems(app: FastAPI) -> None:
                 for operation in path.values():
                     for status, answer in operation["responses"].items():
                         if status >= "400":
-                            answer["content"] = {problems.MEDIA_TYPE: {"schema": schema}}
+                            content: dict[str, Any] = {problems.MEDIA_TYPE: {"schema": schema}}
+                            if "text/plain" in answer.get("content", {}):
+                                content["text/plain"] = {"schema": {"type": "string"}}
+                            answer["content"] = content
             for name in ("HTTPValidationError", "ValidationError"):
                 document["components"]["schemas"].pop(name, None)
             app.openapi_schema = document

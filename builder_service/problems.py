@@ -108,10 +108,18 @@ def error_response(
     return answer
 
 
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's description of the problems that an endpoint can answer with."""
+def responses(*statuses: int, text: bool = False) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's description of the problems that an endpoint can answer with.
+
+    :param text: whether it answers with plain text as well, by what the request accepts.
+    """
     return {
-        status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in (*statuses, 503)
+        status: {
+            "model": Problem,
+            "description": HTTPStatus(status).phrase,
+            **({"content": {"text/plain": {}}} if text else {}),
+        }
+        for status in (*statuses, 503)
     }
 
 

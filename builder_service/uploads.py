@@ -85,7 +85,7 @@ class UploadDocument(BaseModel):
     summary="Upload a wheel or an sdist into the default channel",
     dependencies=[_PUBLISH],
     openapi_extra={"requestBody": {"required": True, **_FORM}},
-    responses=responses(401, 403, 409, 413, 422),
+    responses=responses(401, 403, 409, 413, 422, text=True),
 )
 async def upload_default(request: Request, services: Opened, identity: CurrentIdentity) -> UploadDocument:
     """What twine and `uv publish` send. Verified before anything of it is visible."""
@@ -99,7 +99,7 @@ async def upload_default(request: Request, services: Opened, identity: CurrentId
     summary="Upload a wheel or an sdist into a channel",
     dependencies=[_PUBLISH],
     openapi_extra={"requestBody": {"required": True, **_FORM}},
-    responses=responses(401, 403, 404, 409, 413, 422),
+    responses=responses(401, 403, 404, 409, 413, 422, text=True),
 )
 async def upload_to_channel(
     channel: str, request: Request, services: Opened, identity: CurrentIdentity

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
+from wheelyard.channels import Channel
 from wheelyard.jobs.states import Kind, Priority
 from wheelyard.jobs.workers import WorkerIdentity, WorkerRegistry
 
@@ -49,6 +50,7 @@ def test_neither_is_part_of_the_work(front_door):
 
 def test_who_gives_no_name_is_known_by_his_address(front_door):
     assert post(front_door).json()["client"] == "127.0.0.1"
+    front_door.services.channels.create(Channel(name="x"), "the-test")
     assert post(front_door, channel="x", client=" \x1b[31m a \u202e\n b ").json()["client"] == "[31m a b"
 
 
@@ -93,6 +95,7 @@ def test_an_answer_says_where_the_job_stands(front_door):
     WorkerRegistry(front_door.services.ledger.database).beat(worker, draining=False)
     first = post(front_door).json()
     assert first["queue"] == {"place": 1, "ahead": 0, "wait_seconds": 0.0, "usual_seconds": None}
+    front_door.services.channels.create(Channel(name="x"), "the-test")
     second = post(front_door, channel="x").json()
     assert (second["queue"]["place"], second["queue"]["wait_seconds"]) == (2, None)
     listed = {job["id"]: job["queue"] for job in front_door.guest.get("/v1/jobs").json()["jobs"]}

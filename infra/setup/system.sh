@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs the Debian packages that Wheelyard needs and that are not there yet; run again, it does nothing.
-# Usage: system.sh [--tests]    --tests adds what only the test suite uses.
+# Usage: system.sh [--tests | --bench]    --tests adds what only the test suite uses, --bench the load besides.
 set -euo pipefail
 
 missing=()
@@ -39,7 +39,11 @@ collect() {
         # Without root, podman and mmdebstrap map a range of user ids.
         [ "$(id -u)" = 0 ] || need newuidmap uidmap
     fi
-    if [ "${1:-}" = --tests ]; then
+    if [ "${1:-}" = --bench ]; then
+        need wrk wrk
+        need curl curl
+    fi
+    if [ "${1:-}" = --tests ] || [ "${1:-}" = --bench ]; then
         need docker-registry docker-registry
         need skopeo skopeo
         need tmux tmux

@@ -47,7 +47,7 @@ def one(channel: Name, services: Opened) -> ChannelDocument:
     dependencies=_ADMIN,
     responses={
         201: {"model": ChannelDocument, "description": "It was made"},
-        **responses(401, 403, 404, 409, 422),
+        **responses(400, 401, 403, 404, 409, 413, 422),
     },
 )
 def create(
@@ -69,7 +69,7 @@ def create(
     operation_id="change_channel",
     summary="Give a channel other settings",
     dependencies=_ADMIN,
-    responses=responses(401, 403, 404, 409, 422),
+    responses=responses(400, 401, 403, 404, 409, 413, 422),
 )
 def change(
     channel: Name, body: ChannelChange, services: Opened, identity: CurrentIdentity
@@ -96,7 +96,7 @@ def remove(channel: Name, services: Opened, identity: CurrentIdentity) -> None:
     operation_id="yank_file",
     summary="Yank a file",
     dependencies=_PUBLISHER,
-    responses=responses(401, 403, 404, 422),
+    responses=responses(400, 401, 403, 404, 413, 422),
 )
 def yank(
     channel: Name,

@@ -42,7 +42,7 @@ def one(project: Name, services: Opened) -> ProjectDocument:
     operation_id="change_project",
     summary="Say that a name is the team's, or give it a status",
     dependencies=[Depends(allowed(Scope.ADMIN))],
-    responses=responses(401, 403, 422),
+    responses=responses(400, 401, 403, 413, 422),
 )
 def change(
     project: Name, body: ProjectChange, services: Opened, identity: CurrentIdentity

@@ -181,7 +181,7 @@ async def _absent(request: Request, channel: str, project: str) -> Response:
     operation_id="list_projects",
     summary="Projects of the channel `default`",
     response_class=Response,
-    responses={**_ANSWERS, **responses(406)},
+    responses={**_ANSWERS, **responses(406, 422)},
 )
 @router.head("/simple/", include_in_schema=False)
 async def list_projects(
@@ -198,7 +198,7 @@ async def list_projects(
     operation_id="list_channel_projects",
     summary="Projects of a channel",
     response_class=Response,
-    responses={**_ANSWERS, **responses(406, 422)},
+    responses={**_ANSWERS, **responses(404, 406, 422)},
 )
 @router.head("/channels/{channel}/simple/", include_in_schema=False)
 async def list_channel_projects(

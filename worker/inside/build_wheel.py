@@ -7,6 +7,7 @@ the control process checks the wheel that comes out.
 
 from __future__ import annotations
 
+import calendar
 import importlib
 import json
 import os
@@ -15,8 +16,8 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 Job = dict[str, Any]
@@ -27,6 +28,7 @@ ENV = Path("/build/env")
 RAW = Path("/build/raw")
 OUT = Path("/build/out")
 CACHE = Path("/build/ccache")
+EPOCH = Path("/build/epoch")
 TOOLS = Path("/opt/wheelyard/bin")
 
 
@@ -50,9 +52,11 @@ def unpack(job: Job) -> None:
     try:
         if archive.name.endswith(".zip"):
             with zipfile.ZipFile(archive) as pack:
+                times = [(one.filename, zip_time(one)) for one in pack.infolist()]
                 pack.extractall(staging)  # noqa: S202 - the container is the wall
         else:
             with tarfile.open(archive) as pack:
+                times = [(one.name, int(one.mtime)) for one in pack.getmembers()]
                 # PEP 706: it refuses absolute and parent paths, devices, and links that leave.
                 if hasattr(tarfile, "data_filter"):
                     pack.extractall(staging, filter="data")
@@ -66,6 +70,7 @@ def unpack(job: Job) -> None:
             f"the sdist {archive.name} has not one top folder but {[top.name for top in tops][:5]} (PEP 625)"
         )
     tops[0].rename(SRC)
+    EPOCH.write_text(str(source_date_epoch(times)))
     if (IN / "ccache.tar").exists():
         with tarfile.open(IN / "ccache.tar") as pack:
             pack.extractall(CACHE)  # noqa: S202 - our own file
@@ -94,7 +99,7 @@ def compile_wheel(job: Job) -> None:
 
     os.environ["PATH"] = f"{ENV}/bin:/usr/lib/ccache:/usr/local/bin:/usr/bin:/bin"
     os.environ["VIRTUAL_ENV"] = str(ENV)
-    os.environ["SOURCE_DATE_EPOCH"] = str(source_date_epoch())
+    os.environ["SOURCE_DATE_EPOCH"] = EPOCH.read_text()
     RAW.mkdir()
 
     def runner(
@@ -142,10 +147,21 @@ def build_backend() -> str:
         return ""
 
 
-def source_date_epoch() -> int:
-    """Newest time in the sdist's top, not before 1980, where zip's time begins."""
-    newest = max((path.lstat().st_mtime for path in SRC.iterdir()), default=0)
-    return max(int(newest), 315_532_800)
+def zip_time(member: zipfile.ZipInfo) -> int:
+    """A member's time, or 0 where it has none: some archives say month 0."""
+    try:
+        return calendar.timegm(member.date_time)
+    except ValueError:
+        return 0
+
+
+def source_date_epoch(times: Iterable[tuple[str, int]]) -> int:
+    """Newest time in the sdist's top, not before 1980, where zip's time begins.
+
+    As the archive says it: folders that it has no entry for, and what the build leaves there, are of today.
+    """
+    tops = [moment for name, moment in times if len(PurePosixPath(name).parts) == 2]
+    return max([315_532_800, *tops])
 
 
 def repair(job: Job) -> None:
@@ -155,7 +171,7 @@ def repair(job: Job) -> None:
         fail(f"the build backend left {len(wheels)} wheels, expected one")
     wheel = wheels[0]
     OUT.mkdir()
-    os.environ["SOURCE_DATE_EPOCH"] = str(source_date_epoch())
+    os.environ["SOURCE_DATE_EPOCH"] = EPOCH.read_text()
     os.environ["PATH"] = f"{TOOLS}:/usr/bin:/bin"
     if wheel.name.endswith("-any.whl"):
         shutil.copy(wheel, OUT / wheel.name)

@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -100,3 +101,19 @@ def sdist_members(
 
 def sdist(name: str = "demo", version: str = "1.0", metadata: bytes | None = None) -> bytes:
     return tarred(sdist_members(name, version, metadata))
+
+
+def attestation(filename, digest, **changes):
+    """An attestation object (PEP 740) about a file, with changes of its statement; its signature is none."""
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": filename, "digest": {"sha256": digest.hex}}],
+        "predicateType": "https://docs.pypi.org/attestations/publish/v1",
+        "predicate": None,
+    }
+    packed = base64.b64encode(json.dumps(statement | changes).encode()).decode()
+    return {
+        "version": 1,
+        "verification_material": {"certificate": "AAAA", "transparency_entries": [{}]},
+        "envelope": {"statement": packed, "signature": "AAAA"},
+    }

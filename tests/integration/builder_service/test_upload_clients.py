@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-from tests.distributions import sdist, wheel
+from tests.distributions import attestation, sdist, wheel
 from tests.integration.client_tools import TWINE, clean_environment, client_tool, uv_program
+from wheelyard.digests import Digest
 
 WHEEL = "demo-1.0-py3-none-any.whl"
 
@@ -93,6 +95,17 @@ def test_uv_uploads_what_pip_installs(uv, run, front_door, dist, tmp_path):
     assert code == 2
     assert "its RECORD lies" in seen
     assert "(PEP 376)" in seen
+
+
+def test_attestations_that_uv_and_twine_send_along_are_kept(uv, twine, front_door, dist):
+    for name, send in ((WHEEL, uv), ("demo-1.0.tar.gz", lambda *files: twine("--attestations", *files))):
+        kept = attestation(name, Digest.of_file(dist / name))
+        beside = dist / f"{name}.publish.attestation"
+        beside.write_text(json.dumps(kept))
+        code, seen = send(dist / name, beside)
+        assert code == 0, seen
+        answer = front_door.guest.get(f"/integrity/default/{name}/provenance")
+        assert answer.json()["attestation_bundles"][0]["attestations"] == [kept]
 
 
 def test_what_is_too_large_is_said_before_the_client_gives_up(twine, uv, dist):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from tests.distributions import metadata_of, sdist, wheel
+from tests.distributions import attestation, metadata_of, sdist, wheel
 from wheelyard.access_token import Scope
 from wheelyard.channels import Channel
 from wheelyard.digests import Digest
@@ -220,21 +219,6 @@ def test_of_two_uploads_of_one_name_at_the_same_time_one_wins(front_door):
         won = Digest.of(content) == file.digest
         assert answer.status_code == (200 if won else 409), answer.text
     assert sum(answer.status_code == 200 and answer.json()["added"] for answer in answers) == 1
-
-
-def attestation(filename, digest, **changes):
-    statement = {
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": filename, "digest": {"sha256": digest.hex}}],
-        "predicateType": "https://docs.pypi.org/attestations/publish/v1",
-        "predicate": None,
-    }
-    packed = base64.b64encode(json.dumps(statement | changes).encode()).decode()
-    return {
-        "version": 1,
-        "verification_material": {"certificate": "AAAA", "transparency_entries": [{}]},
-        "envelope": {"statement": packed, "signature": "AAAA"},
-    }
 
 
 def test_attestations_become_the_files_provenance(front_door):

@@ -108,7 +108,7 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
     app.state.exchange = oidc.open_exchange(settings.oidc_rules, opened.tokens)
     problems.install(app)
     if settings.public_reads:
-        app.add_middleware(ReadyPages, pages=app.state.pages)
+        app.add_middleware(ReadyPages, pages=app.state.pages, metrics=app.state.metrics)
     app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES, apart=("/v1/blobs/.*", uploads.APART))
     if not settings.public_reads:
         app.add_middleware(PrivateAnswers)

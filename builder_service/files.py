@@ -10,11 +10,11 @@ from fastapi.responses import RedirectResponse
 from starlette.background import BackgroundTask
 
 from builder_service.arriving_file import arriving_response
-from builder_service.blob_response import IMMUTABLE, blob_response
+from builder_service.blob_response import blob_response
 from builder_service.file_uses import FileUses
 from builder_service.metrics import metrics_of
-from builder_service.page_cache import EVERY_CHANNEL, Page
-from builder_service.page_response import page_response, pages_of
+from builder_service.page_cache import EVERY_CHANNEL, METADATA, Page
+from builder_service.page_response import metadata_response, pages_of
 from builder_service.problems import responses
 from builder_service.readable_files import check_file
 from builder_service.services import Opened, Services
@@ -28,7 +28,6 @@ from wheelyard.upstream.arrivals import Arrival
 
 router = APIRouter(prefix="/files", tags=["index"])
 _PATIENCE_SECONDS = 2.0
-_METADATA = ".metadata"
 _PLAIN = "text/plain"
 _MEDIA_TYPES = {".whl": "application/zip", ".zip": "application/zip", ".tar.gz": "application/gzip"}
 _BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
@@ -59,18 +58,18 @@ async def get_file(
 
     A file of the upstream index is fetched and verified when it is asked for the first time.
     """
-    name = filename.removesuffix(_METADATA)
+    name = filename.removesuffix(METADATA)
     if identity.channels:
         await to_thread.run_sync(check_file, services, identity, Digest(digest))
     if name == filename:
         return await to_thread.run_sync(_file_response, services, request, digest, name)
     page = await pages_of(request).get(
-        EVERY_CHANNEL, f"{digest}/{name}", _METADATA, lambda: _metadata(services, digest, name)
+        EVERY_CHANNEL, f"{digest}/{name}", METADATA, lambda: _metadata(services, digest, name)
     )
     metrics_of(request).files.labels("miss" if page is None else "hit").inc()
     if page is None:
         raise _no_file(digest, filename)
-    return page_response(request, page, cache_control=IMMUTABLE, vary="Accept-Encoding")
+    return metadata_response(request, page)
 
 
 def _file_response(services: Services, request: Request, digest: str, name: str) -> Response:
@@ -139,7 +138,7 @@ def _metadata(services: Services, digest: str, name: str) -> Page | None:
 
 
 def _no_file(digest: str, name: str) -> NotFound:
-    what = "a file" if name == name.removesuffix(_METADATA) else "metadata (PEP 658)"
+    what = "a file" if name == name.removesuffix(METADATA) else "metadata (PEP 658)"
     return NotFound(f"no channel has {what} {name[:200]!r} of that digest", digest=f"sha256:{digest}")
 
 

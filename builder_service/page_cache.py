@@ -17,6 +17,9 @@ from wheelyard.jobs.database import Database
 
 Stamp = tuple[tuple[str, int], ...]
 EVERY_CHANNEL = ""
+METADATA = ".metadata"
+"""The form of a wheel's metadata, which is kept like a page; its name is `HEX/FILENAME` of the wheel."""
+
 _TRUSTED_SECONDS = 0.8
 _MOST_BYTES = 128 << 20
 _OVERHEAD_BYTES = 1200

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 from fastapi import Request, Response
 
-from builder_service.blob_response import etag_matches
+from builder_service.blob_response import IMMUTABLE, etag_matches
 from builder_service.page_cache import Page, PageCache
+
+Answer = tuple[int, dict[str, str], bytes]
+"""Status, headers and body."""
 
 # What the index shows changes at any time; who holds a copy asks whether it still is the newest.
 _ASK_AGAIN = "no-cache"
-_VARY = "Accept, Accept-Encoding"
 
 
 def pages_of(request: Request) -> PageCache:
@@ -20,32 +23,34 @@ def pages_of(request: Request) -> PageCache:
     return pages
 
 
-def page_response(
-    request: Request, page: Page, *, cache_control: str = _ASK_AGAIN, vary: str = _VARY
-) -> Response:
+def page_response(request: Request, page: Page) -> Response:
     """The answer to GET or HEAD of a page."""
+    return _response(request, page, page_answer)
+
+
+def metadata_response(request: Request, page: Page) -> Response:
+    """The answer to GET or HEAD of a wheel's metadata."""
+    return _response(request, page, metadata_answer)
+
+
+def _response(request: Request, page: Page, make: Callable[[Page, str, str], Answer]) -> Response:
     asked = request.headers
-    status, headers, body = page_answer(
-        page,
-        asked.get("accept-encoding", ""),
-        asked.get("if-none-match", ""),
-        cache_control=cache_control,
-        vary=vary,
-    )
-    if request.method == "HEAD":
-        body = b""
-    return Response(body, status_code=status, headers=headers)
+    status, headers, body = make(page, asked.get("accept-encoding", ""), asked.get("if-none-match", ""))
+    return Response(b"" if request.method == "HEAD" else body, status_code=status, headers=headers)
 
 
-def page_answer(
-    page: Page,
-    accept_encoding: str,
-    if_none_match: str,
-    *,
-    cache_control: str = _ASK_AGAIN,
-    vary: str = _VARY,
-) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of a page (RFC 9110: sections 8.8.3, 12.5.3 and 13.1.2)."""
+def page_answer(page: Page, accept_encoding: str, if_none_match: str) -> Answer:
+    """The answer that a page is, for who takes some encodings and holds some versions of it."""
+    return _answer(page, accept_encoding, if_none_match, _ASK_AGAIN, "Accept, Accept-Encoding")
+
+
+def metadata_answer(page: Page, accept_encoding: str, if_none_match: str) -> Answer:
+    """The answer that metadata is; it never changes."""
+    return _answer(page, accept_encoding, if_none_match, IMMUTABLE, "Accept-Encoding")
+
+
+def _answer(page: Page, accept_encoding: str, if_none_match: str, cache_control: str, vary: str) -> Answer:
+    # RFC 9110: sections 8.8.3, 12.5.3 and 13.1.2.
     packed = bool(page.compressed) and takes_gzip(accept_encoding)
     etag = f'"{page.etag}-gzip"' if packed else f'"{page.etag}"'
     headers = {"ETag": etag, "Vary": vary, "Cache-Control": cache_control}

@@ -309,3 +309,24 @@ def test_settings_of_a_channel_are_checked(door):
     channel = door.services.channels.get("team")
     assert channel == replace(Channel(name="team", base="default"), made_at=channel.made_at)
     assert door.http.delete("/v1/channels/team").status_code == 204
+
+
+def test_metadata_that_is_kept_is_as_it_was_the_first_time(door):
+    address = json_page(door)["files"][0]["url"] + ".metadata"
+    first, second = door.guest.get(address), door.guest.get(address)
+    for name in ("etag", "content-length", "content-type", "cache-control", "vary"):
+        assert first.headers[name] == second.headers[name]
+    assert (first.content, "immutable" in first.headers["cache-control"]) == (second.content, True)
+    again = door.guest.get(address, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_page_that_is_kept_is_still_for_those_who_may_read(settings_with, redis_url, serve, publish):
+    door = serve(settings_with(redis_url=redis_url, public_reads=False))
+    publish(door.services)
+    for _ in range(2):
+        answer = door.http.get(PAGE, headers={"accept": JSON})
+        assert answer.status_code == 200
+        address = answer.json()["files"][0]["url"] + ".metadata"
+        assert door.http.get(address).status_code == 200
+        assert [door.guest.get(path).status_code for path in (PAGE, "/simple/", address)] == [401, 401, 401]

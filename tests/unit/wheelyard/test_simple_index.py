@@ -53,7 +53,9 @@ def links_of(*files, site=SITE, **fields):
 
 
 def metas_of(page):
-    return {name: unescape(text) for name, text in re.findall(r'<meta name="([^"]*)" content="([^"]*)">', page)}
+    return {
+        name: unescape(text) for name, text in re.findall(r'<meta name="([^"]*)" content="([^"]*)">', page)
+    }
 
 
 def test_the_json_page_says_all_that_installers_ask_for():

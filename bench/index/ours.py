@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from itertools import islice
 from pathlib import Path
@@ -11,6 +10,7 @@ from sqlalchemy import insert
 
 from bench.index.corpus import Corpus
 from bench.index.served import Server
+from bench.real_servers import front_door
 from wheelyard.digests import Digest
 from wheelyard.index_file import IndexFile, Origin
 from wheelyard.jobs.database import Database
@@ -18,7 +18,6 @@ from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.models import FileRow
 from wheelyard.settings import Settings
 from wheelyard.stack.ports import free_ports
-from wheelyard.stack.program import Program
 from wheelyard.store.open import open_store
 
 ROOT = Path(__file__).parents[2]
@@ -66,27 +65,9 @@ def our_server(settings: Settings, corpus: Corpus, fill_seconds: float, *, serve
     :param serve: how it gives files: `stream` or `redirect`.
     """
     (port,) = free_ports(1)
-    ours = {
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "STORE_URL": settings.store_url,
-        "S3_ENDPOINT": settings.s3_endpoint,
-        "S3_ACCESS_KEY": settings.s3_access_key,
-        "S3_SECRET_KEY": settings.s3_secret_key.get_secret_value(),
-        "DATA_DIR": str(settings.data_dir),
-        "TOKEN": settings.token.get_secret_value(),
-        "SERVE_FILES": serve,
-        "PORT": str(port),
-    }
-    environment = {**{f"WHEELYARD_{name}": value for name, value in ours.items()}, "PYTHONPATH": str(ROOT)}
     return Server(
         name="ours",
-        program=Program(
-            name="ours",
-            argv=(sys.executable, "-m", "builder_service"),
-            environment=environment,
-            cwd=settings.data_dir,
-        ),
+        program=front_door("ours", settings.model_copy(update={"serve_files": serve}), port),
         port=port,
         simple="/simple/",
         files=corpus.files,

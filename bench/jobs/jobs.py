@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import secrets
 import shutil
 import sys
 import urllib.request
@@ -18,21 +17,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
 from bench.jobs.builds import TO_CONTAINER_AIM_MS, Overhead, measure_builds
 from bench.jobs.door import ACCEPT_AIM_MS, HIT_AIM_MS, RATE, Door, measure_door
 from bench.jobs.figures import Figures
 from bench.jobs.growth import measure_growth
-from tests.conftest import postgres_programs, running, running_postgres, running_s3
+from bench.real_servers import front_door, real_servers
+from tests.conftest import postgres_programs, running, running_postgres
 from tests.e2e.made_toolchain import made_toolchain
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.migrate import migrate
 from wheelyard.settings import Settings
 from wheelyard.stack.ports import free_ports
-from wheelyard.stack.program import Program
-from wheelyard.stack.servers import Ports, redis_address, redis_program
 from worker.engine.detect import detect_engine
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +53,8 @@ def main() -> int:
         databases = {"sqlite": f"sqlite:///{folder / 'jobs.db'}"}
         if postgres_programs() is not None:
             databases["postgresql"] = servers.enter_context(running_postgres()).make_database("bench")
-        settings = servers.enter_context(_servers(folder))
+        small = {"build_memory": 1 << 29, "build_disk": 1 << 28}
+        settings = servers.enter_context(real_servers(folder)).model_copy(update=small)
         for name, url in databases.items():
             migrate(url)
             here = settings.model_copy(update={"database_url": url, "data_dir": folder / name})
@@ -110,51 +107,15 @@ def _say_growth(found: dict[int, dict[str, Figures]]) -> None:
 
 
 @contextmanager
-def _servers(folder: Path) -> Iterator[Settings]:
-    """A Redis and an S3 server; the settings of processes on them."""
-    ports, password = Ports.draw(), secrets.token_urlsafe(16)
-    with (
-        running(redis_program(folder / "redis", folder / "run", ports, password), ports.redis, folder),
-        running_s3(folder) as s3,
-    ):
-        yield s3.settings().model_copy(
-            update={
-                "redis_url": redis_address(ports, password),
-                "token": SecretStr(secrets.token_urlsafe(16)),
-                "build_memory": 1 << 29,
-                "build_disk": 1 << 28,
-            }
-        )
-
-
-@contextmanager
 def _door(settings: Settings) -> Iterator[Door]:
     """The front door as a process of its own, as in any stack."""
     (port,) = free_ports(1)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    token = settings.token.get_secret_value()
-    ours = {
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "STORE_URL": settings.store_url,
-        "S3_ENDPOINT": settings.s3_endpoint,
-        "S3_ACCESS_KEY": settings.s3_access_key,
-        "S3_SECRET_KEY": settings.s3_secret_key.get_secret_value(),
-        "DATA_DIR": str(settings.data_dir),
-        "TOKEN": token,
-        "PORT": str(port),
-    }
-    environment = {**{f"WHEELYARD_{name}": value for name, value in ours.items()}, "PYTHONPATH": str(ROOT)}
-    program = Program(
-        name="api",
-        argv=(sys.executable, "-m", "builder_service"),
-        environment=environment,
-        cwd=settings.data_dir,
-    )
+    program = front_door("api", settings, port)
     with running(program, port, settings.data_dir):
         url = f"http://127.0.0.1:{port}"
         urllib.request.urlopen(f"{url}/readyz", timeout=30).close()  # noqa: S310 - our own address
-        yield Door(url=url, token=token)
+        yield Door(url=url, token=settings.token.get_secret_value())
 
 
 if __name__ == "__main__":

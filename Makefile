@@ -27,7 +27,7 @@ test: ## Lint, then every test; ARGS goes to pytest
 	@infra/setup/system.sh --tests
 	@PYTHON=$(PYTHON) infra/setup/venv.sh
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@tests/run.sh $(ARGS)
 
 unit: setup ## Only the tests that need no server and no container
 	$(BIN)/python -m pytest tests/unit $(ARGS)

@@ -41,17 +41,6 @@ from wheelyard.store.s3 import S3Store
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
-_FOLDERS_OF_ONE_STACK = ("tests/chaos/", "tests/e2e/")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, those that share a stack of containers stay together."""
-    for item in items:
-        for folder in _FOLDERS_OF_ONE_STACK:
-            if folder in item.path.as_posix():
-                item.add_marker(pytest.mark.xdist_group(folder))
-
-
 @dataclass(frozen=True, kw_only=True)
 class S3Server:
     """A SeaweedFS of this session, with one key."""

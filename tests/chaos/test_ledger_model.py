@@ -36,7 +36,7 @@ from wheelyard.jobs.states import Claim, Kind, State
 
 _LEASE = 30.0
 _TRIES = 3
-_TABLES = "idempotency_keys, webhooks, wheels, transitions, job_children, waiters, jobs"
+_TABLES = "idempotency_keys, webhooks, files, transitions, job_children, waiters, jobs"
 _WRITES = ("renew", "advance", "succeed", "fail", "retry", "release")
 
 

@@ -77,6 +77,7 @@ def remove_images(engine: CommandEngine, *images: str) -> None:
     for image in images:
         command = [*engine.traits.command, "rmi", "--force", image]
         subprocess.run(command, capture_output=True, timeout=120, check=False)
+    engine.forget_images()
 
 
 def _code_digest() -> str:

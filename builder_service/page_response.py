@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from fastapi import Request, Response
 
+from builder_service.accepted import accepted_weights
 from builder_service.blob_response import IMMUTABLE, etag_matches
 from builder_service.page_cache import Page, PageCache
 
@@ -72,12 +73,5 @@ def _answer(page: Page, accept_encoding: str, if_none_match: str, cache_control:
 @functools.lru_cache(maxsize=256)
 def takes_gzip(accept_encoding: str) -> bool:
     """Whether an `Accept-Encoding` lets an answer be compressed with gzip (RFC 9110, section 12.5.3)."""
-    weights: dict[str, float] = {}
-    for part in accept_encoding.lower().split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        weight = next((value[2:] for value in parameters if value.startswith("q=")), "1")
-        try:
-            weights[name] = float(weight)
-        except ValueError:
-            continue
+    weights = accepted_weights(accept_encoding)
     return weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0))) > 0

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from packaging.utils import canonicalize_name
 
+from builder_service.accepted import accepted_weights
 from builder_service.human_pages import is_for_people
 from builder_service.page_cache import Page
 from builder_service.page_response import page_response, pages_of
@@ -72,14 +73,7 @@ def negotiate(accept: str) -> str:
     """
     if not accept.strip():
         return _TEXT_HTML
-    weights: dict[str, float] = {}
-    for part in accept.lower().split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        weight = next((value[2:] for value in parameters if value.startswith("q=")), "1")
-        try:
-            weights[name] = max(weights.get(name, 0.0), float(weight))
-        except ValueError:
-            continue
+    weights = accepted_weights(accept)
 
     def weight_of(name: str) -> float:
         for pattern in (name, name.partition("/")[0] + "/*"):

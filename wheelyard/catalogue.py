@@ -76,25 +76,11 @@ class Catalogue:
         with self.database.reading() as session:
             return set(session.scalars(select(FileRow.channel).where(FileRow.digest == str(digest))))
 
-    def by_build_key(self, build_key: str, channel: str) -> IndexFile | None:
-        """The cache's one question: the channel's wheel of these inputs, or None for a miss."""
-        query = select(FileRow).where(FileRow.build_key == build_key, FileRow.channel == channel)
-        with self.database.reading() as session:
-            row = session.scalar(query)
-            return None if row is None else index_file_of(row)
-
     def of_build_key(self, build_key: str) -> list[IndexFile]:
         """The wheel of these inputs in every channel that shows it, sorted by channel."""
         query = select(FileRow).where(FileRow.build_key == build_key).order_by(FileRow.channel)
         with self.database.reading() as session:
             return [index_file_of(row) for row in session.scalars(query)]
-
-    def taken_names(self, session: Session, channel: str, project: str) -> dict[str, str]:
-        """File names that a channel has of a project, each with its digest."""
-        query = select(FileRow.filename, FileRow.digest).where(
-            FileRow.channel == channel, FileRow.project == project
-        )
-        return {filename: digest for filename, digest in session.execute(query)}  # noqa: C416 - typed
 
     def add(self, session: Session, file: IndexFile) -> None:
         """Show a file in its channel, inside the caller's transaction; the same one again is a no-op.

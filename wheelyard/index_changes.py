@@ -39,6 +39,11 @@ class IndexChange:
     actor: str
     fields: dict[str, Any]
 
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> IndexChange:
+        """A change out of its document in the store."""
+        return cls(**{**document, "kind": Change(document["kind"])})
+
 
 def note_change(
     store: Store, kind: Change, actor: str, fields: dict[str, Any], clock: Callable[[], float] = time.time
@@ -56,5 +61,4 @@ def read_changes(store: Store) -> Iterator[IndexChange]:
     for name in store.list_documents(CHANGES):
         body = store.get_document(name)
         if body is not None:
-            document = json.loads(body)
-            yield IndexChange(**{**document, "kind": Change(document["kind"])})
+            yield IndexChange.from_document(json.loads(body))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Self
 
 from wheelyard.digests import Digest
+from wheelyard.keeping.scratch_database import ScratchDatabase
 
 _TABLES = """
 CREATE TABLE kept (digest BLOB PRIMARY KEY, reason TEXT, detail TEXT) WITHOUT ROWID;
@@ -17,24 +15,14 @@ CREATE TABLE going (digest BLOB PRIMARY KEY, size INTEGER) WITHOUT ROWID;
 """
 
 
-class Marks:
+class Marks(ScratchDatabase):
     """Why a digest stays, why it may go, and which documents go with it. Not safe between threads.
 
     The first reason that is given stands.
     """
 
     def __init__(self) -> None:
-        # An empty name is a temporary file of SQLite's own, which goes with the connection.
-        self._database = sqlite3.connect("", isolation_level=None)
-        self._database.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_TABLES}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.close()
+        super().__init__(_TABLES)
 
     def keep(self, digests: Iterable[Digest | str], reason: str, detail: str = "") -> None:
         """Mark what stays.

@@ -132,7 +132,7 @@ class _Run:
     def _read_changes(self) -> None:
         """The newest change of each thing; their names sort by time."""
         for _name, document in self._read(CHANGES, "changes"):
-            change = IndexChange(**{**document, "kind": Change(document["kind"])})
+            change = IndexChange.from_document(document)
             what = [change.fields.get(field) for field in ("channel", "filename", "name", "project")]
             if change.kind is not Change.REMOVE:
                 self._changes[change.kind.value, *(str(part) for part in what if part)] = change

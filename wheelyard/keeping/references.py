@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import select
 
@@ -22,6 +21,7 @@ from wheelyard.jobs.models import FileRow, ToolchainRow
 from wheelyard.keeping.document_reader import read_documents
 from wheelyard.keeping.progress import Progress
 from wheelyard.keeping.row_pages import rows_by
+from wheelyard.keeping.scratch_database import ScratchDatabase
 from wheelyard.store.contract import Store
 from wheelyard.toolchain_record import PLACE as TOOLCHAINS
 from wheelyard.toolchain_record import ToolchainRecord
@@ -49,11 +49,6 @@ class Role(StrEnum):
     IMAGE = "part of an image"
     TOOLCHAIN = "part of a toolchain"
 
-    @property
-    def must_be_there(self) -> bool:
-        """Whether something fails without it; an input is fetched again where it is needed."""
-        return self is not Role.INPUT
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
@@ -69,20 +64,11 @@ class Reference:
     key: str = ""
 
 
-class References:
+class References(ScratchDatabase):
     """What names which blob, and which blobs were seen: in a file of its own, for a store may be large."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
-        self._database.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_TABLES}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.close()
+        super().__init__(_TABLES)
 
     def add(self, reference: Reference) -> None:
         """Note a name."""
@@ -99,7 +85,7 @@ class References:
         return [_reference(*row) for row in self._database.execute(query, (digest.hex,))]
 
     def lost(self) -> Iterator[Digest]:
-        """Blobs that something names and nobody saw, but for those that may lack."""
+        """Blobs that something names and nobody saw, but for inputs, which are fetched again at need."""
         query = """
             SELECT DISTINCT digest FROM named
             WHERE role != ? AND digest NOT IN (SELECT digest FROM seen) ORDER BY digest

@@ -41,6 +41,7 @@ from wheelyard.store.s3 import S3Store
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
+
 @dataclass(frozen=True, kw_only=True)
 class S3Server:
     """A SeaweedFS of this session, with one key."""

@@ -108,7 +108,7 @@ def attestation(filename, digest, **changes):
     statement = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": filename, "digest": {"sha256": digest.hex}}],
-        "predicateType": "https://docs.pypi.org/attestations/publish/v1",
+        "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": None,
     }
     packed = base64.b64encode(json.dumps(statement | changes).encode()).decode()

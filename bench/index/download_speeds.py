@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import insert
 
 from bench.index.corpus import Corpus
-from bench.index.downloads import Speed, fetch, random_blob
+from bench.index.downloads import STREAMS, fetch, random_blob
 from bench.index.ours import CHANNEL, fill_ours, our_server
 from bench.index.served import started
 from wheelyard.index_file import IndexFile, Origin
@@ -53,13 +53,13 @@ def measure_downloads(settings: Settings, folder: Path) -> dict[str, float]:
             raise RuntimeError("the store gives no links")
         return found
 
-    s3 = fetch(link)
+    s3 = fetch([link() for _ in range(STREAMS)])
     print(s3.line("S3 itself, by presigned links"))
     speeds = {"s3": s3.megabytes_per_second}
     for way in ("stream", "redirect"):
         server = our_server(here, corpus, took, serve=way)
         with started(server, corpus.hot[0], folder):
-            speed: Speed = fetch(lambda base=server.base: f"{base}/files/{digest.hex}/{_NAME}")  # type: ignore[misc]
+            speed = fetch([f"{server.base}/files/{digest.hex}/{_NAME}"] * STREAMS)
         print(speed.line(f"ours, {way}", s3))
         speeds[way] = speed.megabytes_per_second
     return speeds

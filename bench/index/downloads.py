@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -42,13 +41,12 @@ def random_blob() -> tuple[Digest, bytes]:
     return Digest.of(body), body
 
 
-def fetch(address: Callable[[], str]) -> Speed:
-    """Fetch a file again and again over four connections, with curl, and count.
+def fetch(places: list[str]) -> Speed:
+    """Fetch a file again and again over as many connections as there are addresses, with curl, and count.
 
-    :param address: of the file; asked once for each stream.
+    :param places: addresses of the file, one for each connection.
     :raises InfrastructureError: a transfer failed.
     """
-    places = [address() for _ in range(STREAMS)]
 
     def stream(place: str) -> int:
         targets = [word for _ in range(TIMES) for word in ("-o", "/dev/null", place)]
@@ -56,7 +54,7 @@ def fetch(address: Callable[[], str]) -> Speed:
         counted = run_command(["curl", *options, *targets], timeout=600)
         return sum(int(line) for line in counted.split())
 
-    with ThreadPoolExecutor(STREAMS) as pool:
+    with ThreadPoolExecutor(len(places)) as pool:
         list(
             pool.map(
                 lambda place: run_command(["curl", "-sfL", "-o", "/dev/null", place], timeout=600), places[:1]
@@ -65,6 +63,7 @@ def fetch(address: Callable[[], str]) -> Speed:
         began = time.perf_counter()
         size = sum(pool.map(stream, places))
         took = time.perf_counter() - began
-    if size != STREAMS * TIMES * SIZE:
-        raise RuntimeError(f"{size} bytes came, {STREAMS * TIMES * SIZE} were asked for")
+    wanted = len(places) * TIMES * SIZE
+    if size != wanted:
+        raise RuntimeError(f"{size} bytes came, {wanted} were asked for")
     return Speed(megabytes_per_second=round(size / took / 1e6, 1))

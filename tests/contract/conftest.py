@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.clocks import StandingClock
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.migrate import migrate
@@ -38,21 +39,11 @@ def database(database_url) -> Iterator[Database]:
     database.close()
 
 
-class Clock:
-    """A clock that stands until a test moves it. In epoch seconds."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock(1_000_000.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def ledger(database: Database, clock: Clock) -> Ledger:
+def ledger(database: Database, clock: StandingClock) -> Ledger:
     return Ledger(database, clock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import json
@@ -50,19 +49,6 @@ def made_toolchain(engine: Engine) -> Made:
     """The toolchain out of the cache, or made now."""
     folder = CACHE / _code_digest()
     settings = Settings(data_dir=folder)
-    CACHE.parent.mkdir(parents=True, exist_ok=True)
-    with CACHE.with_suffix(".lock").open("w") as lock:
-        # Tests run in several processes, and it is made once.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _make(folder, settings, engine)
-    store = FolderStore(folder / "store")
-    (name,) = store.list_documents(f"{PLACE}{NAME}/")
-    record = ToolchainRecord.from_document(json.loads(store.get_document(name) or b""))
-    ensure_loaded(record, store, engine)
-    return Made(record=record, store=store, settings=settings, engine=engine)
-
-
-def _make(folder: Path, settings: Settings, engine: Engine) -> None:
     if not (folder / "whole").is_file():
         # Older ones only: the clients of other tests are kept beside them.
         for older in CACHE.glob("[0-9a-f]" * 16):
@@ -70,6 +56,11 @@ def _make(folder: Path, settings: Settings, engine: Engine) -> None:
         folder.mkdir(parents=True)
         build_toolchain(get_toolchain(NAME), settings, FolderStore(folder / "store"), engine, print)
         (folder / "whole").touch()
+    store = FolderStore(folder / "store")
+    (name,) = store.list_documents(f"{PLACE}{NAME}/")
+    record = ToolchainRecord.from_document(json.loads(store.get_document(name) or b""))
+    ensure_loaded(record, store, engine)
+    return Made(record=record, store=store, settings=settings, engine=engine)
 
 
 def remove_images(engine: CommandEngine, *images: str) -> None:

@@ -194,7 +194,10 @@ def test_an_upload_that_breaks_off_leaves_nothing(front_door, until, tmp_path, m
         "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 3000000\r\n\r\n"
     )
     host, port = front_door.url.removeprefix("http://").split(":")
-    left = lambda: list(tmp_path.glob("wheelyard-upload-*"))  # noqa: E731 - asked again and again
+
+    def left():
+        return list(tmp_path.glob("wheelyard-upload-*"))
+
     with socket.create_connection((host, int(port))) as client:
         client.sendall(head.encode() + body + wheel() + b"\0" * 100_000)
         until(left)

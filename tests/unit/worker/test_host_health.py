@@ -7,22 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.clocks import StandingClock
 from wheelyard.errors import BuildFailed, DiskFull, EngineFailed
 from worker.host_health import LEAST_FREE_BYTES, HostHealth
 from worker.outcome import Done
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return StandingClock(1000.0)
 
 
 @pytest.fixture

@@ -5,14 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-import stamina
 
-from tests.index_site import make_wheel, serve_index
+from tests.index_site import make_wheel
 from wheelyard.channels import Channel, Channels, UpstreamPolicy
 from wheelyard.digests import Digest
 from wheelyard.errors import ForeignOutputRefused, IndexUnavailable
-from wheelyard.jobs.database import Database
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.upstream_rows import UpstreamRows
 from wheelyard.projects import Projects, Quarantined, Status
 from wheelyard.store.folder import FolderStore
@@ -25,43 +22,9 @@ WHEEL = "demo-1.0-py3-none-any.whl"
 TEXT = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n\n"
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1_764_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def site():
-    with serve_index() as served, stamina.set_testing(True, attempts=2, cap=True):  # no pauses
-        yield served
-
-
 @pytest.fixture
 def store(tmp_path):
     return FolderStore(tmp_path / "store")
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory):
-    path = tmp_path_factory.mktemp("migrated") / "jobs.db"
-    migrate(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture
-def database(migrated, tmp_path):
-    (tmp_path / "jobs.db").write_bytes(migrated.read_bytes())
-    opened = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -6,11 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import stamina
 
-from tests.index_site import serve_index
 from wheelyard.digests import Digest
 from wheelyard.errors import IndexUnavailable, StoreUnavailable
-from wheelyard.jobs.database import Database
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.upstream_rows import UpstreamRows
 from wheelyard.store.folder import FolderStore
 from wheelyard.upstream.index import Upstream
@@ -19,38 +16,9 @@ from wheelyard.upstream.pip_index import PipIndex
 from wheelyard.upstream.tally import Outcome, Tally
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1_764_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def site():
-    with serve_index() as served, stamina.set_testing(True, attempts=2, cap=True):  # no pauses
-        yield served
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory):
-    path = tmp_path_factory.mktemp("migrated") / "jobs.db"
-    migrate(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture
-def rows(migrated, tmp_path):
-    (tmp_path / "jobs.db").write_bytes(migrated.read_bytes())
-    database = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
-    yield UpstreamRows(database)
-    database.close()
+def rows(database):
+    return UpstreamRows(database)
 
 
 @pytest.fixture

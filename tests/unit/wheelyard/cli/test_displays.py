@@ -4,6 +4,7 @@ import json
 import pytest
 from rich.console import Console
 
+from tests.clocks import StandingClock
 from wheelyard.answers import QueueAnswer
 from wheelyard.cli.progress.display import ProgressStyle, make_display, resolve_style
 from wheelyard.cli.progress.json_lines import JsonDisplay
@@ -13,21 +14,13 @@ from wheelyard.cli.progress.tty import TtyDisplay
 from wheelyard.event import Event
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 def event(type_, job="w1", at=1000.0, title="numpy 2.4.6", **facts):
     return Event(type=type_, job=job, title=title, at=at, facts=facts)
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return StandingClock(1000.0)
 
 
 @pytest.fixture

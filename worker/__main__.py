@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 import structlog
 from celery import Celery
@@ -55,12 +56,14 @@ def main() -> int:
     services.metrics.serve(settings.metrics_host, settings.metrics_port)
     app = celery_application(settings.redis_url)
     app.task(runner.look, name=TASK, ignore_result=True)
+    # From its first heartbeat on it may hold a job, and Celery listens to signals only once it has started.
+    early = _EarlySignals(lambda: _begin_to_stop(runner, settings))
     with (
         Presence(registry, identity, lambda: runner.draining, runner.look) as presence,
         Rounds((sweeping(services),)),
     ):
-        worker_shutting_down.connect(lambda **_: _begin_to_stop(runner, presence, settings), weak=False)
-        code = _answer(app, arguments.queues, queues)
+        worker_shutting_down.connect(lambda **_: _begin_to_stop(runner, settings, presence), weak=False)
+        code = early.ends(lambda: _answer(app, arguments.queues, queues))
         # Celery is gone by now; its tasks only looked at the queues, so nothing of ours ended with it.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: runner.hurry())
@@ -93,13 +96,44 @@ def _answer(app: Celery, kind: str, queues: tuple[str, ...]) -> int:
     return int(code or 0)
 
 
-def _begin_to_stop(runner: Runner, presence: Presence, settings: Settings) -> None:
-    """In Celery's signal handler: the first signal drains, the next one hands back at once."""
+class _ToldToStopError(BaseException):
+    """A signal came while Celery was starting."""
+
+
+class _EarlySignals:
+    """Signals until Celery has handlers of its own: they stop what `ends` runs, or keep it from beginning."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop, self._told, self._starting = stop, False, False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._hear)
+
+    def ends(self, program: Callable[[], int]) -> int:
+        """Run the program that takes the signals over; its exit status, or 0 when told to stop before that."""
+        self._starting = True
+        try:
+            return 0 if self._told else program()
+        except _ToldToStopError:
+            return 0
+        finally:
+            self._starting = False
+
+    def _hear(self, *_: object) -> None:
+        self._stop()
+        self._told = True
+        if self._starting:
+            self._starting = False
+            raise _ToldToStopError
+
+
+def _begin_to_stop(runner: Runner, settings: Settings, presence: Presence | None = None) -> None:
+    """In a signal handler: the first signal drains, the next one hands back at once."""
     if runner.draining:
         runner.hurry()
         return
     runner.drain()
-    presence.now()
+    if presence is not None:
+        presence.now()
     # Whatever hangs meanwhile (a connection, the engine), the process ends, and leases run out.
     seconds = settings.drain_seconds + _HAND_BACK_SECONDS + _SLACK_SECONDS
     last = threading.Timer(seconds, os._exit, args=(1,))

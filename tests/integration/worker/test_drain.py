@@ -111,6 +111,14 @@ def test_a_second_signal_hands_back_at_once(drill, redis_url, until):
     assert drill.ledger.get(job).state is State.QUEUED
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.2, 0.6])
+def test_a_signal_while_the_program_starts_ends_it_well(drill, redis_url, pause):
+    drill.start(redis_url, WHEELYARD_DRAIN_SECONDS="1")
+    time.sleep(pause)
+    drill.tell()
+    drill.ended(seconds=10)
+
+
 def test_without_redis_jobs_are_taken_all_the_same_and_the_process_ends(drill):
     drill.start("redis://127.0.0.1:9/0", WHEELYARD_DRAIN_SECONDS="1")
     job = drill.submit()

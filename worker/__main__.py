@@ -109,7 +109,7 @@ class _EarlySignals:
             signal.signal(number, self._hear)
 
     def ends(self, program: Callable[[], int]) -> int:
-        """Run the program that takes the signals over; its exit status, or 0 when told to stop before that."""
+        """Run the program that takes the signals over; its exit status, or 0 if told to stop before that."""
         self._starting = True
         try:
             return 0 if self._told else program()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -62,6 +63,8 @@ class Toolchain(BaseModel):
         return self
 
 
+# Every request names a toolchain, and the text that decides it is read each time.
+@lru_cache(maxsize=64)
 def _parse(name: str, text: str, origin: str) -> Toolchain:
     try:
         document: dict[str, Any] = tomllib.loads(text)

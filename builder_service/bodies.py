@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from packaging.utils import canonicalize_name
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from builder_service.services import Services
@@ -19,6 +20,9 @@ MAX_CONSTRAINTS = 5000
 Text = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00]*$")]
 Requirement = Annotated[str, StringConstraints(max_length=1000)]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,200}$")]
+ProjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$")]
+VariantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+DigestText = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$")]
 
 
@@ -77,6 +81,18 @@ class BuildBody(AskBody):
         max_length=MAX_CONSTRAINTS,
         description="Versions that hold for whatever the requirements turn out to need: `numpy==2.4.6`.",
     )
+    build_deps: Literal["wheels", "source"] = Field(
+        "wheels",
+        description="`source` builds the build requirements, too, to the root; `wheels` takes upstream's.",
+    )
+    variants: dict[ProjectName, VariantName] = Field(
+        {}, max_length=MAX_REQUIREMENTS, description="Which variant of its recipe a project is built in."
+    )
+    hashes: dict[ProjectName, list[DigestText]] = Field(
+        {},
+        max_length=MAX_CONSTRAINTS,
+        description="Of a lock: the digests that the sdist of each project may have.",
+    )
     refresh: bool = Field(False, description="Resolve anew, even where an equal request was answered lately.")
     limits: AskedLimits = Field(
         NOTHING_ASKED,
@@ -96,6 +112,12 @@ class BuildBody(AskBody):
             toolchain=get_toolchain(self.toolchain or settings.toolchain, settings.toolchains_dir).name,
             channel=services.channels.get(self.channel).name,
             constraints=normalise_requirements(self.constraints) if self.constraints else (),
+            build_deps=self.build_deps,
+            variants={canonicalize_name(name): variant for name, variant in sorted(self.variants.items())},
+            hashes={
+                canonicalize_name(name): tuple(sorted(digests))
+                for name, digests in sorted(self.hashes.items())
+            },
             refresh=self.refresh,
             limits=check_ceiling(self.limits, settings),
         )

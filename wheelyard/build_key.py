@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from wheelyard.digests import key_of
 
 RECIPE_FORMAT = 1
 """Raised when the builder itself would make other bytes of the same inputs; part of every key."""
+
+_NOTHING: dict[str, Any] = {"build_deps": "wheels", "packages": {}, "natives": {}, "leave_out": []}
+_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,11 @@ class BuildInputs:
     :param config_settings: PEP 517 config settings that the recipe sets.
     :param patches: digests of patches, in the order in which they are applied.
     :param variant: named choice inside the recipe; empty for its default.
+    :param build_deps: `source` where the build wheels were built here, too, else `wheels`.
+    :param packages: Debian packages that the recipe adds to the toolchain, name to `VERSION sha256:…`, with
+        all that they need beyond it.
+    :param natives: native artifacts that it is compiled against, name to digest.
+    :param leave_out: patterns of members that are left out of the wheel, as `fnmatch` reads them.
     """
 
     project: str
@@ -41,6 +49,10 @@ class BuildInputs:
     config_settings: dict[str, str]
     patches: tuple[str, ...] = ()
     variant: str = ""
+    build_deps: str = "wheels"
+    packages: dict[str, str] = field(default_factory=dict)
+    natives: dict[str, str] = field(default_factory=dict)
+    leave_out: tuple[str, ...] = ()
     recipe_format: int = RECIPE_FORMAT
 
     @property
@@ -49,10 +61,15 @@ class BuildInputs:
         return key_of(self.to_document())
 
     def to_document(self) -> dict[str, Any]:
-        """The inputs as JSON-serialisable fields, the very ones that the key covers."""
-        return {**asdict(self), "patches": list(self.patches)}
+        """The inputs as JSON-serialisable fields, the very ones that the key covers.
+
+        What came later is absent where it says nothing, so that the keys from before it stay.
+        """
+        document = {**asdict(self), "patches": list(self.patches), "leave_out": list(self.leave_out)}
+        return {name: value for name, value in document.items() if value != _NOTHING.get(name, _ABSENT)}
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> BuildInputs:
         """Inverse of `to_document`."""
-        return cls(**{**document, "patches": tuple(document["patches"])})
+        lists = {name: tuple(document.get(name, ())) for name in ("patches", "leave_out")}
+        return cls(**{**document, **lists})

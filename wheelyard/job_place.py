@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wheelyard.jobs.states import Job, Kind
 
-_PLACES = {Kind.BUILD: "builds", Kind.IMAGE: "images"}
+_PLACES = {Kind.BUILD: "builds", Kind.IMAGE: "images", Kind.PLAN: "plans"}
 
 
 def place_of(job: Job) -> str:

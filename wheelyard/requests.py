@@ -24,6 +24,10 @@ class BuildRequest:
     :param toolchain: its name.
     :param channel: where the wheels are published.
     :param constraints: versions of whatever the requirements turn out to need, as pip's constraints files.
+    :param build_deps: `source` where the build requirements are built, too, to the root; `wheels` takes
+        upstream's wheels of them.
+    :param variants: which variant of its recipe a project is built in, by canonical name.
+    :param hashes: of a lock: the digests that the sdist of each project may have, by canonical name.
     :param refresh: whether an earlier lock of the same request is passed over.
     :param limits: of each of its builds; no part of what makes two requests equal.
     """
@@ -32,6 +36,9 @@ class BuildRequest:
     toolchain: str
     channel: str = "default"
     constraints: tuple[str, ...] = ()
+    build_deps: str = "wheels"
+    variants: Mapping[str, str] = field(default_factory=dict)
+    hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refresh: bool = False
     limits: AskedLimits = NOTHING_ASKED
 
@@ -42,6 +49,9 @@ class BuildRequest:
             "toolchain": self.toolchain,
             "channel": self.channel,
             "constraints": list(self.constraints),
+            "build_deps": self.build_deps,
+            "variants": dict(self.variants),
+            "hashes": {project: list(digests) for project, digests in self.hashes.items()},
             "refresh": self.refresh,
             "limits": self.limits.to_document(),
         }
@@ -54,6 +64,9 @@ class BuildRequest:
             toolchain=document["toolchain"],
             channel=document["channel"],
             constraints=tuple(document.get("constraints", ())),
+            build_deps=document.get("build_deps", "wheels"),
+            variants=document.get("variants", {}),
+            hashes={project: tuple(digests) for project, digests in document.get("hashes", {}).items()},
             refresh=document["refresh"],
             limits=AskedLimits.model_validate(document.get("limits", {})),
         )
@@ -167,6 +180,11 @@ class Requests:
         """Submit a build request."""
         title = ", ".join(request.requirements)
         return self._submit(Kind.BUILD, request, request.to_document(), title, now, caller)
+
+    def plan(self, request: BuildRequest, *, now: float, caller: Caller = ANYBODY) -> Submission:
+        """Submit a build request that is only looked at: its plan, and nothing is compiled."""
+        title = "plan of " + ", ".join(request.requirements)
+        return self._submit(Kind.PLAN, request, request.to_document(), title, now, caller)
 
     def image(self, request: ImageRequest, *, now: float, caller: Caller = ANYBODY) -> Submission:
         """Submit an image request."""

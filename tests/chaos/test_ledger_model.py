@@ -55,10 +55,11 @@ class Expected:
     cancelled: bool = False
     not_before: float = 0.0
     rung_at: float = 0.0
+    stirred: bool = False
     children: list[Expected] = field(default_factory=list)
 
     def claimable(self, now: float) -> bool:
-        waits = any(not child.state.ended for child in self.children)
+        waits = not self.stirred and any(not child.state.ended for child in self.children)
         return not self.state.ended and not self.owner and self.not_before <= now and not waits
 
 
@@ -117,6 +118,9 @@ class LedgerModel(RuleBasedStateMachine):
 
     def _end(self, job: Expected, state: State) -> None:
         job.state, job.owner, job.lease_until = state, "", 0.0
+        for parent in self.all.values():
+            if job in parent.children and not parent.state.ended:
+                parent.stirred = True
         if state is not State.SUCCEEDED:
             for child in job.children:
                 self._leave(child, job.id)
@@ -143,6 +147,7 @@ class LedgerModel(RuleBasedStateMachine):
             assert claim.fence > expected.fence
             expected.owner, expected.fence, expected.state = worker, claim.fence, State.BUILDING
             expected.lease_until = self.now + _LEASE
+            expected.stirred = False
         return claim
 
     @rule(claim=claims, what=st.sampled_from(_WRITES))

@@ -306,16 +306,29 @@ def test_the_last_success_of_a_key_is_found_while_it_is_fresh(ledger, clock):
 # -- parents and children --------------------------------------------------------------------------
 
 
-def test_a_parent_is_claimed_only_when_all_its_children_ended(ledger):
+def test_a_parent_is_claimed_again_whenever_a_child_ended(ledger):
     one, two = submit(ledger, "one"), submit(ledger, "two")
     parent = parked(ledger, one, two)
     assert ledger.claim(parent.id, "w", 30) is None
     ledger.succeed(ledger.claim(one.id, "w", 30), {})
-    assert ledger.claim(parent.id, "w", 30) is None
-    ledger.fail(ledger.claim(two.id, "w", 30), BuildFailed("no"))
     claim = ledger.claim(parent.id, "w", 30)
     assert claim.job.spec == {"round": 2}
     assert set(claim.job.children) == {one.id, two.id}
+    ledger.park(claim, [], {"round": 3})
+    assert ledger.claim(parent.id, "w", 30) is None
+    ledger.fail(ledger.claim(two.id, "w", 30), BuildFailed("no"))
+    assert ledger.claim(parent.id, "w", 30).job.spec == {"round": 3}
+
+
+def test_a_child_that_ends_while_its_parent_looks_is_not_missed(ledger):
+    one, two = submit(ledger, "one"), submit(ledger, "two")
+    parent = parked(ledger, one, two)
+    ledger.succeed(ledger.claim(one.id, "w", 30), {})
+    claim = ledger.claim(parent.id, "w", 30)
+    third = submit(ledger, "third")
+    ledger.succeed(ledger.claim(two.id, "w", 30), {})
+    ledger.park(claim, [third.id], {"round": 3})
+    assert ledger.claim(parent.id, "w", 30) is not None
 
 
 def test_a_parent_whose_children_ended_is_rung_at_the_next_round(ledger):

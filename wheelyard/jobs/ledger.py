@@ -225,7 +225,7 @@ class Ledger(JobReader):
 
     @repeated
     def claim(self, job_id: str, owner: str, lease_seconds: float) -> Claim | None:
-        """Take a job that nobody holds and whose children all ended; raises its fence.
+        """Take a job that nobody holds and that waits for no child, or of which one ended; raises its fence.
 
         :returns: None where it can't be had.
         """
@@ -240,6 +240,7 @@ class Ledger(JobReader):
                     lease_until=now + lease_seconds,
                     # What it waited for is over; a failure of what comes now is none of "waiting".
                     phase="",
+                    stirred=False,
                     started_at=func.coalesce(func.nullif(JobRow.started_at, 0.0), now),
                 )
                 .returning(JobRow.fence)
@@ -288,7 +289,9 @@ class Ledger(JobReader):
 
     @repeated
     def park(self, claim: Claim, children: Iterable[str], spec: dict[str, Any]) -> State:
-        """Let go of a job until its children have ended; it is rung again then, with the new spec.
+        """Let go of a job until a child ends; it can be claimed again then, with the new spec.
+
+        One that ended since the claim counts, so that none is missed between a look at them and this.
 
         :param children: ids of jobs that were submitted for it, with its id as their waiter.
         :returns: the state after it: building, or cancelled where somebody had asked for its end.
@@ -442,6 +445,13 @@ class Ledger(JobReader):
         # In the same transaction: a job's end and the messages about it are one truth.
         for url in sorted(set(session.scalars(addresses))):
             session.add(WebhookRow(id=new_id(), job=row.id, url=url, due_at=row.ended_at))
+        parents = select(JobChildRow.parent).where(JobChildRow.child == row.id)
+        session.execute(
+            update(JobRow)
+            .where(JobRow.id.in_(parents), is_active())
+            .values(stirred=True)
+            .execution_options(synchronize_session=False)
+        )
         session.flush()
 
     def _note(

@@ -27,7 +27,10 @@ class WaiterRow(Base):
 
 
 class JobRow(Base):
-    """One job; see `wheelyard.jobs.states.Job` for the columns' meaning. Times are epoch seconds."""
+    """One job; see `wheelyard.jobs.states.Job` for the columns' meaning. Times are epoch seconds.
+
+    `stirred` says that a child ended after the last claim: what waits for several may go on with that one.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -79,6 +82,7 @@ class JobRow(Base):
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     rung_at: Mapped[float] = mapped_column(Float, default=0.0)
     not_before: Mapped[float] = mapped_column(Float, default=0.0)
+    stirred: Mapped[bool] = mapped_column(default=False)
     log: Mapped[str] = mapped_column(String(71), default="")
     created_at: Mapped[float] = mapped_column(Float)
     started_at: Mapped[float] = mapped_column(Float, default=0.0)

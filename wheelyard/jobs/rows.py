@@ -18,7 +18,9 @@ IN_TURN = (JobRow.priority, JobRow.turn, JobRow.id)
 
 
 def claimable(now: float) -> ColumnElement[bool]:
-    """A job that nobody holds, that waits for no child and need not rest; the claim itself asks the same.
+    """A job that nobody holds, that need not rest, and of whose children one ended since its claim, or all.
+
+    The claim itself asks the same.
 
     :param now: epoch seconds.
     """
@@ -33,7 +35,7 @@ def claimable(now: float) -> ColumnElement[bool]:
         or_(JobRow.state == State.QUEUED, JobRow.state == State.BUILDING),
         JobRow.owner == "",
         JobRow.not_before <= now,
-        ~waits,
+        or_(~waits, JobRow.stirred),
     )
 
 

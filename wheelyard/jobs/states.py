@@ -15,8 +15,12 @@ class Kind(StrEnum):
 
     BUILD = "build"
     """One request: a lock, and a wheel for each of its pins. Waits for its `wheel` jobs."""
+    PLAN = "plan"
+    """One request, looked at only: what would be built, and how long that takes."""
     WHEEL = "wheel"
     """One build key: one wheel."""
+    NATIVE = "native"
+    """One build key: one native artifact of a recipe, such as FFmpeg's libraries."""
     IMAGE = "image"
     """One runtime image. Waits for its `build` job."""
     TOOLCHAIN = "toolchain"
@@ -70,7 +74,7 @@ ACTIVE = frozenset(State) - ENDED
 
 def queue_of(kind: Kind, toolchain: str) -> str:
     """Name of a job's Celery queue: one per toolchain for what compiles, one for what only coordinates."""
-    return PLANS_QUEUE if kind in (Kind.BUILD, Kind.IMAGE) else f"toolchain.{toolchain}"
+    return PLANS_QUEUE if kind in (Kind.BUILD, Kind.PLAN, Kind.IMAGE) else f"toolchain.{toolchain}"
 
 
 def new_id() -> str:

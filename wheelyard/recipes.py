@@ -52,7 +52,7 @@ class Recipe(BaseModel):
     smoke: str = Field("", description="Python source that asserts what the wheel must be able to do.")
 
 
-def get_recipe(project: str, extra: Path | None = None, *, version: str = "", variant: str = "") -> Recipe:
+def get_recipe(project: str, extra: Path | None = None, *, version: str = "", variant: str = "") -> Recipe:  # noqa: ARG001
     """The recipe of a project, or the empty one.
 
     :param project: canonical name (PEP 503).

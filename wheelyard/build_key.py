@@ -7,7 +7,7 @@ from typing import Any
 
 from wheelyard.digests import key_of
 
-RECIPE_FORMAT = 1
+RECIPE_FORMAT = 2
 """Raised when the builder itself would make other bytes of the same inputs; part of every key."""
 
 _NOTHING: dict[str, Any] = {"build_deps": "wheels", "packages": {}, "natives": {}, "leave_out": []}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest
@@ -23,6 +23,7 @@ from wheelyard.limits import Limits
 from wheelyard.toolchains import Toolchain
 from worker import compiler_cache
 from worker.capacity import parallel_jobs
+from worker.circumstances import USUAL, Circumstances
 from worker.context import Work
 from worker.diagnosis import diagnose, full_disk
 from worker.engine.contract import Container, ContainerSpec
@@ -45,12 +46,14 @@ class WheelOrder:
 
     :param image: image id of the toolchain in the engine.
     :param build_number: PEP 427 build number; 0 means none.
+    :param circumstances: where and when it is made.
     """
 
     inputs: BuildInputs
     toolchain: Toolchain
     image: str
     build_number: int = 0
+    circumstances: Circumstances = USUAL
 
 
 def lay_inputs(work: Work, order: WheelOrder, folder: Path) -> None:
@@ -64,17 +67,20 @@ def lay_inputs(work: Work, order: WheelOrder, folder: Path) -> None:
     (folder / "wheels").mkdir()
     for filename, digest in inputs.build_wheels.items():
         _fetch(work, Digest.parse(digest), folder / "wheels" / filename)
-    services = work.services
-    compiler_cache.restore(
-        inputs.project, order.toolchain.name, catalogue=services.catalogue, store=services.store,
-        target=folder / "ccache.tar",
-    )  # fmt: skip
+    services, circumstances = work.services, order.circumstances
+    if circumstances.compiler_cache:
+        compiler_cache.restore(
+            inputs.project, order.toolchain.name, catalogue=services.catalogue, store=services.store,
+            target=folder / "ccache.tar",
+        )  # fmt: skip
     document = {
         "sdist_filename": inputs.sdist_filename,
         "python": order.toolchain.python.executable,
         "target": inputs.target,
         "config_settings": inputs.config_settings,
         "build_number": order.build_number,
+        "root": circumstances.root,
+        "elsewhere": None if circumstances.are_usual else circumstances.to_document(),
     }
     (folder / "job.json").write_text(json.dumps(document))
 
@@ -153,14 +159,20 @@ def _make_once(work: Work, order: WheelOrder, folder: Path, allotment: Allotment
     :param again: what is added to the names of the phases.
     """
     settings, limits = work.services.settings, allotment.limits
-    environment = build_environment(order.inputs.environment, allotment.jobs)
-    spec = container_spec(work, order.image, folder, allotment)
+    circumstances = order.circumstances
+    jobs = allotment.jobs + circumstances.more_jobs if allotment.jobs else 0
+    environment = {
+        **build_environment({}, jobs),
+        **circumstances.environment,
+        **order.inputs.environment,
+    }
+    spec = container_spec(work, order.image, folder, allotment, circumstances)
     with work.services.engine.start(spec) as container, work.watching(container):
         with work.phase(f"unpack{again}"):
             run_phase(work, container, "unpack", environment, _SHORT_PHASE_SECONDS, limits)
         with work.phase(f"compile{again}"):
             work.log.line(
-                f"compiling with {allotment.jobs} parallel job{'' if allotment.jobs == 1 else 's'}, "
+                f"compiling with {jobs} parallel job{'' if jobs == 1 else 's'}, "
                 f"{allotment.cpus:g} cores and {limits.memory >> 20} MiB"
             )
             run_phase(work, container, "compile", environment, limits.seconds, limits)
@@ -168,15 +180,18 @@ def _make_once(work: Work, order: WheelOrder, folder: Path, allotment: Allotment
             run_phase(work, container, "repair", environment, _SHORT_PHASE_SECONDS, limits)
             name, cache_grew = _read_made(container)
             wheel = _take_wheel(container, work.scratch / "out", name, settings.max_wheel_bytes)
-        if cache_grew:
+        if cache_grew and circumstances.compiler_cache:
             with work.phase("save cache"):
                 _save_cache(work, container, order, environment, limits)
     return wheel
 
 
-def container_spec(work: Work, image: str, folder: Path, allotment: Allotment) -> ContainerSpec:
+def container_spec(
+    work: Work, image: str, folder: Path, allotment: Allotment, circumstances: Circumstances = USUAL
+) -> ContainerSpec:
     """The sandbox of a job's containers; its folder of inputs, at `/in`, is made readable for their user."""
     limits = allotment.limits
+    roots = {"/build", f"/{PurePosixPath(circumstances.root).parts[1]}"}
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     return ContainerSpec(
@@ -184,10 +199,11 @@ def container_spec(work: Work, image: str, folder: Path, allotment: Allotment) -
         job=work.claim.id,
         owner=work.services.owner,
         mounts={folder: "/in"},
-        tmpfs={"/build": limits.disk, "/tmp": max(limits.disk // 4, _LEAST_TMP)},  # noqa: S108 - the container's
+        tmpfs={**dict.fromkeys(roots, limits.disk), "/tmp": max(limits.disk // 4, _LEAST_TMP)},  # noqa: S108 - the container's
         memory=limits.memory,
         cpus=allotment.cpus,
         pids=limits.pids,
+        hostname=circumstances.hostname,
     )
 
 
@@ -208,6 +224,8 @@ def build_environment(recipe: Mapping[str, str], jobs: int) -> dict[str, str]:
         "CCACHE_NOHASHDIR": "1",
         # The compiler's bytes decide, not its file time: a rebuilt but equal toolchain hits.
         "CCACHE_COMPILERCHECK": "content",
+        # A header that the build itself has just written has no time that says anything; its bytes decide.
+        "CCACHE_SLOPPINESS": "include_file_ctime,include_file_mtime",
         "CCACHE_MAXSIZE": f"{compiler_cache.MAX_BYTES >> 20}M",
         **parallel,
         **recipe,

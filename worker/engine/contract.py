@@ -9,6 +9,7 @@ from typing import IO, Protocol
 
 LABEL_JOB = "wheelyard.job"
 LABEL_OWNER = "wheelyard.owner"
+HOSTNAME = "wheelyard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class ContainerSpec:
     :param memory: in bytes, tmpfs pages included.
     :param cpus: cores; 0 means all.
     :param pids: processes and threads.
+    :param hostname: what it takes itself for.
     """
 
     image: str
@@ -36,6 +38,7 @@ class ContainerSpec:
     memory: int
     cpus: float = 0
     pids: int = 4096
+    hostname: str = HOSTNAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

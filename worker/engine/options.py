@@ -11,7 +11,6 @@ from worker.engine.traits import EngineTraits
 
 USER = "1000:1000"
 HOME = "/tmp/home"  # noqa: S108 - a path inside containers
-HOSTNAME = "wheelyard"
 SMALL_TMP = 64 << 20
 
 # The first process stays idle and takes in orphans; a plain `sleep` there would leave zombies, which count
@@ -47,7 +46,7 @@ def run_arguments(spec: ContainerSpec, name: str, traits: EngineTraits) -> list[
         "--read-only",
         *("--user", USER),
         *("--ipc", "private"),
-        *("--hostname", HOSTNAME),
+        *("--hostname", spec.hostname),
         *("--memory", str(spec.memory), "--memory-swap", str(spec.memory)),
         *(("--cpus", f"{spec.cpus:g}") if spec.cpus else ()),
         *("--pids-limit", str(spec.pids)),

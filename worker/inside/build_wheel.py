@@ -2,7 +2,8 @@
 
 It needs the standard library and the tools venv only. Everything around it is foreign, so it decides nothing:
 the control process checks the wheel that comes out.
-`/in/job.json` says what to do; `/in` is read-only, `/build` is an empty tmpfs.
+`/in/job.json` says what to do; `/in` is read-only, `/build` is an empty tmpfs, and so is the top of the job's
+`root`, below which lie sources, objects and the wheel: `/build` itself, but where a build is only compared.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -23,9 +25,7 @@ from typing import Any
 Job = dict[str, Any]
 
 IN = Path("/in")
-SRC = Path("/build/src")
 ENV = Path("/build/env")
-RAW = Path("/build/raw")
 OUT = Path("/build/out")
 CACHE = Path("/build/ccache")
 EPOCH = Path("/build/epoch")
@@ -38,6 +38,16 @@ def fail(message: str) -> None:
     sys.exit(3)
 
 
+def source(job: Job) -> Path:
+    """Where the sources are, and the project's backend works."""
+    return Path(job["root"]) / "src"
+
+
+def raw(job: Job) -> Path:
+    """Where the backend leaves its wheel."""
+    return Path(job["root"]) / "raw"
+
+
 def prepare(job: Job) -> None:
     """The sources and the build environment."""
     unpack(job)
@@ -45,10 +55,10 @@ def prepare(job: Job) -> None:
 
 
 def unpack(job: Job) -> None:
-    """Lay the sdist's one top folder at /build/src: a fixed path, or the compiler cache never hits."""
+    """Lay the sdist's one top folder at `src`: a fixed path, or the compiler cache never hits."""
     archive = IN / "sdist" / job["sdist_filename"]
-    staging = Path("/build/unpacked")
-    staging.mkdir()
+    staging = Path(job["root"]) / "unpacked"
+    staging.mkdir(parents=True)
     try:
         if archive.name.endswith(".zip"):
             with zipfile.ZipFile(archive) as pack:
@@ -69,7 +79,7 @@ def unpack(job: Job) -> None:
         fail(
             f"the sdist {archive.name} has not one top folder but {[top.name for top in tops][:5]} (PEP 625)"
         )
-    tops[0].rename(SRC)
+    tops[0].rename(source(job))
     EPOCH.write_text(str(source_date_epoch(times)))
     if (IN / "ccache.tar").exists():
         with tarfile.open(IN / "ccache.tar") as pack:
@@ -100,7 +110,9 @@ def compile_wheel(job: Job) -> None:
     os.environ["PATH"] = f"{ENV}/bin:/usr/lib/ccache:/usr/local/bin:/usr/bin:/bin"
     os.environ["VIRTUAL_ENV"] = str(ENV)
     os.environ["SOURCE_DATE_EPOCH"] = EPOCH.read_text()
-    RAW.mkdir()
+    raw(job).mkdir()
+    if job["elsewhere"]:
+        importlib.import_module("elsewhere").enter(job)
 
     def runner(
         cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
@@ -108,12 +120,14 @@ def compile_wheel(job: Job) -> None:
         subprocess.run(cmd, cwd=cwd, env={**os.environ, **(extra_environ or {})}, check=True)
 
     try:
-        builder = ProjectBuilder(str(SRC), python_executable=str(ENV / "bin" / "python"), runner=runner)
+        builder = ProjectBuilder(
+            str(source(job)), python_executable=str(ENV / "bin" / "python"), runner=runner
+        )
         settings = config_settings(job)
         missing = builder.check_dependencies("wheel", settings)
         for chain in missing:
             print(f"build requirement not met: {' <- '.join(chain)}")
-        builder.build("wheel", str(RAW), settings)
+        builder.build("wheel", str(raw(job)), settings)
     except (BuildException, BuildBackendException, subprocess.CalledProcessError) as error:
         fail(f"the build backend failed: {error}")
     statistics = compiler_cache_statistics()
@@ -131,17 +145,17 @@ def config_settings(job: Job) -> Job:
     settings = dict(job["config_settings"])
     jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL")
     given = settings.get("compile-args", "")
-    if jobs and build_backend() == "mesonpy" and "-j" not in given:
+    if jobs and build_backend(source(job)) == "mesonpy" and "-j" not in given:
         settings["compile-args"] = [*([given] if given else []), f"-j{jobs}"]
     return settings
 
 
-def build_backend() -> str:
+def build_backend(sources: Path) -> str:
     """The backend that the project names (PEP 517); empty where it names none."""
     # Before Python 3.11 `build` brings tomli along.
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        document = toml.loads((SRC / "pyproject.toml").read_text("utf-8"))
+        document = toml.loads((sources / "pyproject.toml").read_text("utf-8"))
         return str(document["build-system"]["build-backend"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
@@ -166,7 +180,7 @@ def source_date_epoch(times: Iterable[tuple[str, int]]) -> int:
 
 def repair(job: Job) -> None:
     """Graft what the policy does not allow to be external (auditwheel), strip symbols, write the SBOM."""
-    wheels = sorted(RAW.glob("*.whl"))
+    wheels = sorted(raw(job).glob("*.whl"))
     if len(wheels) != 1:
         fail(f"the build backend left {len(wheels)} wheels, expected one")
     wheel = wheels[0]
@@ -191,8 +205,40 @@ def repair(job: Job) -> None:
         fail(f"auditwheel left {len(made)} wheels, expected one")
     if job["build_number"]:
         retag(made[0], "--build", str(job["build_number"]))
+    even_archive(min(OUT.glob("*.whl")), int(EPOCH.read_text()))
     made_here = {"wheel": min(OUT.glob("*.whl")).name, "compiler_cache": compiler_cache_grew()}
     Path("/build/made.json").write_text(json.dumps(made_here))
+
+
+def even_archive(wheel: Path, moment: int) -> None:
+    """Pack a wheel again, so that its archive says of its members what its inputs decide, and no more.
+
+    Members are sorted, the metadata last (PEP 427); their time is that of the sources, and their mode the
+    usual one of a file or of a program, whatever umask, clock and order of a folder were at the build.
+
+    :param moment: epoch seconds.
+    """
+    stamp = time.gmtime(moment - moment % 2)[:6]
+    packed = wheel.with_suffix(".packed")
+    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for member in sorted(old.infolist(), key=place_in_wheel):
+            entry = zipfile.ZipInfo(member.filename, stamp)
+            entry.create_system = 3
+            entry.compress_type = zipfile.ZIP_STORED if member.is_dir() else zipfile.ZIP_DEFLATED
+            program = bool(member.external_attr >> 16 & 0o111)
+            mode = 0o040755 if member.is_dir() else 0o100755 if program else 0o100644
+            entry.external_attr = mode << 16 | (0x10 if member.is_dir() else 0)
+            entry.file_size = member.file_size
+            with old.open(member) as content, new.open(entry, "w") as target:
+                shutil.copyfileobj(content, target, 1 << 20)
+    packed.replace(wheel)
+
+
+def place_in_wheel(member: zipfile.ZipInfo) -> tuple[bool, bool, str]:
+    """Sorts the members of a wheel: by name, its metadata behind the rest, RECORD last."""
+    name = member.filename
+    about = name.partition("/")[0].endswith(".dist-info")
+    return about, about and name.endswith(".dist-info/RECORD"), name
 
 
 def compiler_cache_statistics() -> dict[str, str]:
@@ -258,4 +304,6 @@ PHASES = {
 }
 
 if __name__ == "__main__":
+    # The engine's own one says nothing; only the compile of a build that is compared has another.
+    os.umask(0o022)
     PHASES[sys.argv[1]](json.loads((IN / "job.json").read_text()))

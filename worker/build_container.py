@@ -20,6 +20,7 @@ from wheelyard.errors import (
     TimedOut,
 )
 from wheelyard.limits import Limits
+from wheelyard.recipes import get_recipe
 from wheelyard.toolchains import Toolchain
 from worker import compiler_cache
 from worker.capacity import parallel_jobs
@@ -67,6 +68,7 @@ def lay_inputs(work: Work, order: WheelOrder, folder: Path) -> None:
     (folder / "wheels").mkdir()
     for filename, digest in inputs.build_wheels.items():
         _fetch(work, Digest.parse(digest), folder / "wheels" / filename)
+    _lay_patches(work, inputs, folder / "patches")
     services, circumstances = work.services, order.circumstances
     if circumstances.compiler_cache:
         compiler_cache.restore(
@@ -79,10 +81,25 @@ def lay_inputs(work: Work, order: WheelOrder, folder: Path) -> None:
         "target": inputs.target,
         "config_settings": inputs.config_settings,
         "build_number": order.build_number,
+        "title": f"{inputs.project} {inputs.version}",
+        "leave_out": list(inputs.leave_out),
         "root": circumstances.root,
         "elsewhere": None if circumstances.are_usual else circumstances.to_document(),
     }
     (folder / "job.json").write_text(json.dumps(document))
+
+
+def _lay_patches(work: Work, inputs: BuildInputs, folder: Path) -> None:
+    """Lay a wheel's patches in their order, under the names that the recipe has for them now."""
+    if not inputs.patches:
+        return
+    recipe = get_recipe(
+        inputs.project, work.services.settings.recipes_dir, version=inputs.version, variant=inputs.variant
+    )
+    names = {str(patch.digest): patch.name.rpartition("/")[2] for patch in recipe.patches}
+    for place, digest in enumerate(inputs.patches, start=1):
+        name = names.get(digest, f"{Digest.parse(digest).hex[:12]}.patch")
+        _fetch(work, Digest.parse(digest), folder / f"{place:03}-{name}")
 
 
 def lay_scripts(folder: Path) -> None:

@@ -64,7 +64,9 @@ def make_one_wheel(work: Work) -> Outcome:
             )
             folder = work.scratch / "in"
             lay_inputs(work, order, folder)
-        recipe = get_recipe(inputs.project, services.settings.recipes_dir)
+        recipe = get_recipe(
+            inputs.project, services.settings.recipes_dir, version=inputs.version, variant=inputs.variant
+        )
         allotment = allot(work, limits_of(work.claim.job, services.settings), recipe.memory_per_job)
         try:
             path = make_wheel(work, order, folder, allotment)
@@ -79,7 +81,7 @@ def make_one_wheel(work: Work) -> Outcome:
                 max_bytes=services.settings.max_wheel_bytes,
             )
         with work.phase("test"):
-            modules = test_wheel(work, ready, checked, runtime, allotment)
+            modules = test_wheel(work, ready, checked, recipe, runtime, allotment)
         with work.phase("publish", State.PUBLISHING):
             record = publish(work, ready, inputs, checked, modules, lost)
     if not spec.get("show", True):

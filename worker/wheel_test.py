@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable
 
 from wheelyard.distributions.wheel_file import CheckedWheel
-from wheelyard.recipes import get_recipe
+from wheelyard.recipes import Recipe
 from wheelyard.wheel_record import WheelRecord
 from worker.build_container import Allotment, build_environment, container_spec, lay_scripts, run_phase
 from worker.context import Work
@@ -21,17 +21,17 @@ def test_wheel(
     work: Work,
     ready: ReadyToolchain,
     wheel: CheckedWheel,
+    recipe: Recipe,
     runtime: Iterable[WheelRecord],
     allotment: Allotment,
 ) -> tuple[str, ...]:
     """Install a wheel in a container without network, from itself and our own wheels alone, and import it.
 
+    :param recipe: of its version and variant.
     :param runtime: records of the wheels that it may need at run time.
     :returns: the modules that were imported.
     :raises BuildFailed: a requirement is not met, an import fails, or the recipe's smoke test does.
     """
-    settings = work.services.settings
-    recipe = get_recipe(wheel.project, settings.recipes_dir)
     modules = recipe.imports or wheel.modules
     folder = work.scratch / "test"
     lay_scripts(folder)

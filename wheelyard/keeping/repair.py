@@ -14,7 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from wheelyard.digests import Digest
-from wheelyard.errors import WheelyardError
+from wheelyard.errors import InputError, WheelyardError
 from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.states import Job
 from wheelyard.keeping.document_reader import read_documents
@@ -137,12 +137,18 @@ class Repair:
             if set(runtime) & set(keys) - {key}:
                 found.waiting.append(key)
                 continue
-            found.jobs[key] = self._submit(record, [one for one in runtime if one in records.by_key])
+            try:
+                found.jobs[key] = self._submit(record, [one for one in runtime if one in records.by_key])
+            except InputError as error:
+                # Its recipe or toolchain says something else by now, or is gone.
+                found.left.append(f"{name}: {error.failed}")
 
     def _submit(self, record: WheelRecord, runtime: list[str]) -> Job:
         settings, inputs = self._settings, record.inputs
         toolchain = get_toolchain(record.toolchain, settings.toolchains_dir)
-        recipe = get_recipe(inputs.project, settings.recipes_dir)
+        recipe = get_recipe(
+            inputs.project, settings.recipes_dir, version=inputs.version, variant=inputs.variant
+        )
         limits = Limits.of(settings, toolchain.limits, recipe.limits)
         spec = {
             "inputs": inputs.to_document(),

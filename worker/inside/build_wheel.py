@@ -80,6 +80,7 @@ def unpack(job: Job) -> None:
             f"the sdist {archive.name} has not one top folder but {[top.name for top in tops][:5]} (PEP 625)"
         )
     tops[0].rename(source(job))
+    patch_sources(job)
     EPOCH.write_text(str(source_date_epoch(times)))
     if (IN / "ccache.tar").exists():
         with tarfile.open(IN / "ccache.tar") as pack:
@@ -88,6 +89,15 @@ def unpack(job: Job) -> None:
     else:
         CACHE.mkdir()
         print("compiler cache: empty")
+
+
+def patch_sources(job: Job) -> None:
+    """Change the sources as the recipe's patches say."""
+    patches = importlib.import_module("source_patches")
+    try:
+        patches.apply_patches(IN / "patches", source(job), job["title"])
+    except patches.PatchRefused as error:
+        fail(str(error))
 
 
 def environment(job: Job) -> None:
@@ -203,6 +213,8 @@ def repair(job: Job) -> None:
     made = sorted(OUT.glob("*.whl"))
     if len(made) != 1:
         fail(f"auditwheel left {len(made)} wheels, expected one")
+    if job["leave_out"]:
+        thin(made[0], job["leave_out"])
     if job["build_number"]:
         retag(made[0], "--build", str(job["build_number"]))
     even_archive(min(OUT.glob("*.whl")), int(EPOCH.read_text()))
@@ -239,6 +251,14 @@ def place_in_wheel(member: zipfile.ZipInfo) -> tuple[bool, bool, str]:
     name = member.filename
     about = name.partition("/")[0].endswith(".dist-info")
     return about, about and name.endswith(".dist-info/RECORD"), name
+
+
+def thin(wheel: Path, patterns: Sequence[str]) -> None:
+    """Leave members out of a wheel, as the recipe says."""
+    count, saved, idle = importlib.import_module("left_out").leave_out(wheel, patterns)
+    print(f"left out of the wheel: {count} members, {saved} bytes of it")
+    for pattern in idle:
+        print(f"WARNING: the recipe leaves out {pattern!r}, and the wheel has no such member")
 
 
 def compiler_cache_statistics() -> dict[str, str]:

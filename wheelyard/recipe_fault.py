@@ -1,0 +1,84 @@
+"""What is said of a recipe that can't be read: where it is wrong, and what was perhaps meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from wheelyard.errors import InputError
+
+Place = Sequence[int | str]
+_OFTEN_MEANT = {
+    "env": "environment",
+    "depends": "packages",
+    "apt": "packages",
+    "system_packages": "packages",
+    "requires": "build_requires",
+    "exclude": "leave_out",
+    "test": "smoke",
+    "smoke_test": "smoke",
+}
+_WORDS = {
+    "string_type": "text in quotes",
+    "list_type": "a list in [ ]",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "missing": "a value: it can't be left out",
+}
+# pydantic's own words for the members of a union; they stand in a fault's place like names.
+_MEMBERS = ("str", "constrained-str")
+
+
+def wrong_recipe(fault: Any, origin: str, fields: Sequence[str]) -> InputError:
+    """The error of a recipe's first fault.
+
+    :param fault: as pydantic lists it.
+    :param origin: the recipe's path.
+    :param fields: those that there are in the fault's table.
+    """
+    place = ".".join(str(part) for part in _readable(fault["loc"]))
+    if fault["type"] == "extra_forbidden":
+        meant = likely_field(str(fault["loc"][-1]), fields)
+        return InputError(
+            f"the recipe {origin} has an unknown field {place}",
+            expected=f"perhaps you meant {meant}" if meant else "one of " + ", ".join(fields),
+            do="see `wheelyard recipe schema`",
+            path=origin,
+            field=place,
+        )
+    return InputError(
+        f"the recipe {origin} is wrong at {place or 'its top'}",
+        expected=_expected(fault),
+        found=repr(fault.get("input"))[:200],
+        path=origin,
+        field=place,
+    )
+
+
+def likely_field(word: str, fields: Sequence[str]) -> str:
+    """The field that somebody who wrote another word is likely to mean; empty where none is like it."""
+    word = word.lower().replace("-", "_")
+    if _OFTEN_MEANT.get(word) in fields:
+        return _OFTEN_MEANT[word]
+    return next(iter(get_close_matches(word, fields, n=1, cutoff=0.6)), "")
+
+
+def _expected(fault: Any) -> str:
+    kind, place = fault["type"], fault["loc"]
+    if kind == "string_pattern_mismatch" and place[-1:] == ("file",):
+        return "a file beside the recipe or in a folder there, such as numpy/fix.patch, and no way out of it"
+    if kind == "string_type" and {"environment", "config_settings"} & set(place[:-1]):
+        return "text in quotes, or false to take it away"
+    return _WORDS.get(kind, str(fault["msg"]).removeprefix("Value error, "))
+
+
+def _readable(place: Place) -> Iterator[int | str]:
+    """A fault's place without pydantic's own words."""
+    for part in place:
+        if isinstance(part, int) or (re.fullmatch(r"[\w.-]+", part) and part not in _MEMBERS):
+            yield part

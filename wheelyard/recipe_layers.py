@@ -1,0 +1,146 @@
+"""The layers of a recipe: the shipped file of a project, the team's over it, and the patches beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from wheelyard.digests import Digest
+from wheelyard.errors import InputError
+from wheelyard.recipe_file import PatchEntry, RecipeFile, parse_recipe_file
+
+SHIPPED = "infra/recipes"
+_LARGEST_PATCH = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """A change of a project's sources, as `patch -p1` reads it.
+
+    :param name: of its file, for messages.
+    """
+
+    name: str
+    text: str
+
+    @property
+    def digest(self) -> Digest:
+        """Of its bytes."""
+        return Digest.of(self.text.encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One file of a recipe.
+
+    :param name: what it is called in messages: `infra/recipes/numpy.toml`, or its path.
+    :param team: whether it is the team's own.
+    """
+
+    path: Path
+    name: str
+    team: bool
+    text: str
+    file: RecipeFile
+
+
+def shipped_folder() -> Path:
+    """Where the shipped recipes lie."""
+    return Path(str(files("infra") / "recipes"))
+
+
+def team_file(folder: Path, project: str) -> Path:
+    """Where the team's recipe of a project lies, or would."""
+    return folder / f"{canonicalize_name(project)}.toml"
+
+
+def layers_of(project: str, team: Path | None) -> tuple[Layer, ...]:
+    """The files of a project's recipe, each laid over those before it; none where it has no recipe.
+
+    :param project: canonical name (PEP 503).
+    :param team: the team's folder.
+    :raises InputError: a file is not a recipe.
+    """
+    found: list[Layer] = []
+    for folder in (shipped_folder(), team):
+        path = None if folder is None else team_file(folder, project)
+        if path is None or not path.is_file():
+            continue
+        layer = read_layer(path, team=folder is team)
+        found = [*found, layer] if layer.file.inherit else [layer]
+    return tuple(found)
+
+
+def read_layer(path: Path, *, team: bool) -> Layer:
+    """Read one file of a recipe.
+
+    :raises InputError: it is not a recipe, or its name is no project's.
+    """
+    name = str(path) if team else f"{SHIPPED}/{path.name}"
+    project = path.name.removesuffix(".toml")
+    if canonicalize_name(project) != project:
+        raise InputError(
+            f"the recipe {name} is never read",
+            expected=f"the name {canonicalize_name(project)}.toml, as PEP 503 writes it",
+            do="name the file so",
+            path=name,
+        )
+    try:
+        text = path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the recipe {name} can't be read", found=str(error), path=name) from error
+    return Layer(path=path, name=name, team=team, text=text, file=parse_recipe_file(text, name))
+
+
+def projects_with_recipe(team: Path | None) -> tuple[str, ...]:
+    """Names of the projects that a shipped recipe or one of the team's is for."""
+    return tuple(
+        sorted(
+            {
+                path.name.removesuffix(".toml")
+                for folder in (shipped_folder(), team)
+                if folder is not None and folder.is_dir()
+                for path in folder.glob("*.toml")
+            }
+        )
+    )
+
+
+def read_patch(layer: Layer, entry: PatchEntry) -> Patch:
+    """The patch that a recipe names: it lies beside that recipe, or beside the shipped one.
+
+    :raises InputError: it is not there, leads out of its folder, or is no patch.
+    """
+    for folder in (layer.path.parent, shipped_folder()):
+        path = folder / entry.file
+        if not path.is_file():
+            continue
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise _wrong_patch(
+                layer, entry, "a file inside of the recipe's folder", f"a link to {path.resolve()}"
+            )
+        try:
+            body = path.read_bytes()
+            text = body.decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise _wrong_patch(layer, entry, "text in UTF-8", str(error)) from error
+        if len(body) > _LARGEST_PATCH:
+            raise _wrong_patch(layer, entry, f"at most {_LARGEST_PATCH} bytes", f"{len(body)} bytes")
+        lines = text.splitlines()
+        if not all(any(line.startswith(mark) for line in lines) for mark in ("--- ", "+++ ", "@@ ")):
+            raise _wrong_patch(layer, entry, "a unified diff, as `diff -u` and `git diff` write it", "none")
+        return Patch(name=entry.file, text=text)
+    raise _wrong_patch(layer, entry, f"the file {layer.path.parent / entry.file}", "nothing there")
+
+
+def _wrong_patch(layer: Layer, entry: PatchEntry, expected: str, found: str) -> InputError:
+    return InputError(
+        f"the recipe {layer.name} names the patch {entry.file}, which can't be used",
+        expected=expected,
+        found=found,
+        path=layer.name,
+        patch=entry.file,
+    )

@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from builder_service.services import Services
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError
+from wheelyard.git_address import check_git_hosts
 from wheelyard.limits import NOTHING_ASKED, AskedLimits, check_ceiling
 from wheelyard.requests import BuildRequest, ImageRequest
 from wheelyard.requirements import normalise_requirements
 from wheelyard.toolchains import get_toolchain
 
-MAX_REQUIREMENTS = 500
+MAX_REQUIREMENTS = 2000
 MAX_CONSTRAINTS = 5000
 Text = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00]*$")]
 Requirement = Annotated[str, StringConstraints(max_length=1000)]
@@ -72,7 +73,8 @@ class BuildBody(AskBody):
     requirements: list[Requirement] = Field(
         min_length=1,
         max_length=MAX_REQUIREMENTS,
-        description="PEP 508, without addresses, paths and pip options.",
+        description="PEP 508, without paths and pip options; the only addresses are commits of git "
+        "repositories (`demo @ git+https://host/demo.git@` and the whole hash), where it takes them.",
     )
     toolchain: str = Field("", max_length=63, description="Its name; empty means the service's default one.")
     channel: str = Field("default", max_length=63, description="Index in which the wheels are shown.")
@@ -107,8 +109,10 @@ class BuildBody(AskBody):
         :raises NotFound: there is no such channel or toolchain.
         """
         settings = services.settings
+        requirements = normalise_requirements(self.requirements, git=True)
+        check_git_hosts(requirements, settings.git_host_patterns)
         return BuildRequest(
-            requirements=normalise_requirements(self.requirements),
+            requirements=requirements,
             toolchain=get_toolchain(self.toolchain or settings.toolchain, settings.toolchains_dir).name,
             channel=services.channels.get(self.channel).name,
             constraints=normalise_requirements(self.constraints) if self.constraints else (),

@@ -1,22 +1,23 @@
-"""Requirements as a user writes them: read, normalised, and refused where they name anything but an index."""
+"""Requirements as a user writes them: read, normalised, and refused where their source is none of ours."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from wheelyard.errors import InputError
+from wheelyard.git_address import git_address
 
 
-def parse_requirement(text: str, origin: str = "") -> Requirement:
+def parse_requirement(text: str, origin: str = "", *, git: bool = False) -> Requirement:
     """Read one PEP 508 requirement that an index can serve.
 
     :param text: for instance `numpy>=2`.
     :param origin: where it stands, for the message (`requirements.txt, line 3`).
-    :raises InputError: for a URL, a path, a pip option, or what PEP 508 does not allow.
+    :param git: whether it may be a commit of a git repository, too.
+    :raises InputError: for another URL, a path, a pip option, or what PEP 508 does not allow.
     """
     where = f" ({origin})" if origin else ""
     if text.startswith("-"):
@@ -40,7 +41,10 @@ def parse_requirement(text: str, origin: str = "") -> Requirement:
             expected="a name with an optional version (PEP 508), such as numpy==2.4.6",
             found=str(error).splitlines()[0],
         ) from error
-    if requirement.url is not None:
+    address = git_address(requirement, origin) if git else None
+    if address is not None:
+        requirement.url = address.text
+    elif requirement.url is not None:
         raise InputError(
             f"{text!r}{where} names an address",
             expected="a name with an optional version; the source then comes from the index, by hash",
@@ -50,11 +54,12 @@ def parse_requirement(text: str, origin: str = "") -> Requirement:
     return requirement
 
 
-def normalise_requirements(lines: Iterable[str], origin: str = "") -> tuple[str, ...]:
+def normalise_requirements(lines: Iterable[str], origin: str = "", *, git: bool = False) -> tuple[str, ...]:
     """Sorted, deduplicated requirements in one spelling, so that equal requests are equal.
 
     :param lines: PEP 508 requirements; blank lines and `#` comments are passed over.
     :param origin: name of the file, for messages.
+    :param git: whether commits of git repositories may be among them.
     :raises InputError: as `parse_requirement`, and where nothing is asked for.
     """
     found = set()
@@ -63,21 +68,9 @@ def normalise_requirements(lines: Iterable[str], origin: str = "") -> tuple[str,
         if not text or text.startswith("#"):
             continue
         place = f"{origin}, line {number}" if origin else ""
-        requirement = parse_requirement(text, place)
+        requirement = parse_requirement(text, place, git=git)
         requirement.name = canonicalize_name(requirement.name)
         found.add(str(requirement))
     if not found:
         raise InputError("no requirement was given", do="name at least one project, for instance numpy")
     return tuple(sorted(found))
-
-
-def read_requirements_file(path: Path) -> tuple[str, ...]:
-    """The requirements that stand in a file.
-
-    :raises InputError: the file can't be read, or as `normalise_requirements`.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} can't be read", found=str(error)) from error
-    return normalise_requirements(text.splitlines(), str(path))

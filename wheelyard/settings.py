@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     )
     debian_mirror: str = Field("", description="Debian mirror; empty means the one that apt uses.")
     index_url: str = Field("", description="Upstream package index; empty means pip's configured one.")
+    git_hosts: str = Field(
+        "",
+        description="Patterns of hosts that git sources may come from, with commas; empty means none.",
+    )
     upstream_page_seconds: int = Field(
         600, ge=0, description="Seconds for which the upstream index is not asked again for a project's page."
     )
@@ -158,6 +162,11 @@ class Settings(BaseSettings):
     def webhook_host_patterns(self) -> tuple[str, ...]:
         """The patterns of `webhook_hosts`, one by one."""
         return tuple(pattern.strip() for pattern in self.webhook_hosts.split(",") if pattern.strip())
+
+    @property
+    def git_host_patterns(self) -> tuple[str, ...]:
+        """The patterns of `git_hosts`, one by one."""
+        return tuple(pattern.strip() for pattern in self.git_hosts.split(",") if pattern.strip())
 
     @property
     def effective_database_url(self) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from packaging.utils import canonicalize_name
+from collections.abc import Sequence
+
+from packaging.utils import canonicalize_name, parse_sdist_filename
 
 from wheelyard.channels import Channels
 from wheelyard.errors import NotFound
@@ -14,9 +16,13 @@ from wheelyard.upstream.pip_index import configured_index
 from worker.context import Services
 
 
-def open_upstream(services: Services, channel: str) -> Upstream:
-    """The upstream index for the builds of a channel."""
-    return UpstreamBehindOurs(services, channel)
+def open_upstream(services: Services, channel: str, overlay: Sequence[ListedFile] = ()) -> Upstream:
+    """The upstream index for the builds of a channel.
+
+    :param overlay: sdists that a request brings along, in the store by now; of their projects there is
+        nothing else.
+    """
+    return UpstreamBehindOurs(services, channel, overlay)
 
 
 class UpstreamBehindOurs(Upstream):
@@ -25,15 +31,17 @@ class UpstreamBehindOurs(Upstream):
     What is built must not be an attacker's either (dependency confusion).
 
     :param channel: whose files count, and those of the channels that it builds on.
+    :param overlay: as `open_upstream`.
     """
 
-    def __init__(self, services: Services, channel: str) -> None:
+    def __init__(self, services: Services, channel: str, overlay: Sequence[ListedFile] = ()) -> None:
         super().__init__(configured_index(services.settings.index_url))
         database = services.ledger.database
         self._catalogue = services.catalogue
         self._projects = Projects(database, services.store)
         self._channels = Channels(database, services.store)
         self._channel = channel
+        self._overlay = {canonicalize_name(parse_sdist_filename(file.filename)[0]): file for file in overlay}
 
     def page(self, project: str, etag: str = "") -> FreshPage:
         """As `Upstream.page`.
@@ -41,6 +49,8 @@ class UpstreamBehindOurs(Upstream):
         :raises NotFound: also where the name is the team's, and the channel has no file of it.
         """
         name = canonicalize_name(project)
+        if name in self._overlay:
+            return FreshPage(listing=Listing(project=name, files=(self._overlay[name],)), etag="")
         if not self._projects.get(name).owned:
             return super().page(name, etag)
         files: dict[str, ListedFile] = {}

@@ -31,6 +31,7 @@ from wheelyard.store.contract import Store
 from wheelyard.upstream.fetch import fetch_listed
 from wheelyard.upstream.index import Upstream
 from wheelyard.upstream.listing import ListedFile, Listing
+from worker.checked_sdist import checked_sdist
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
@@ -137,12 +138,17 @@ class PullThrough:
     def fetch(self, project: str, file: ListedFile) -> Served:
         """Bring a file into the store and note that it is served.
 
-        :raises ForeignOutputRefused: as `fetch_listed`, or the allowance is used up.
+        :raises ForeignOutputRefused: as `fetch_listed` and `checked_sdist`, or the allowance is used up.
         """
         with self._lock:
             left = self._allowance.bytes - self._bytes
         size = fetch_listed(file, self._store, self._upstream, scratch=self._scratch, limit=max(left, 0))
         assert file.digest is not None  # noqa: S101  # fetch_listed() refuses a file without one
+        if file.kind == "sdist":
+            checked_sdist(
+                self._store, file.filename, file.digest, project=project, version=str(file.version),
+                scratch=self._scratch,
+            )  # fmt: skip
         served = Served(project=project, filename=file.filename, digest=file.digest)
         with self._lock:
             if served not in self._served:

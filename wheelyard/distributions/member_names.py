@@ -37,6 +37,27 @@ class MemberNames:
             self._folders.add(path)
 
 
+class TopFolder:
+    """The one folder that an archive consists of.
+
+    :param name: it; empty takes whatever the first member lies in.
+    """
+
+    def __init__(self, refuse: Refusal, name: str = "") -> None:
+        self._refuse = refuse
+        self.name = name
+
+    def check(self, path: str, *, folder: bool) -> None:
+        """Let a member pass that is the folder or lies in it.
+
+        :raises ForeignOutputRefused: it is outside.
+        """
+        top, inside, _ = path.partition("/")
+        self.name = self.name or top
+        if top != self.name or not (inside or folder):
+            raise self._refuse("a member is outside of its folder", f"{self.name}/ (PEP 625)", path)
+
+
 def check_path(path: str, refuse: Refusal) -> None:
     """Let a path pass that can only lie inside the folder that it is unpacked in.
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
 from wheelyard.distributions.core_metadata import (
     LONGEST_METADATA,
     CoreMetadata,
     read_core_metadata,
 )
+from wheelyard.distributions.member_names import TopFolder
 from wheelyard.distributions.refusal import Refusal, SizeLimits
 from wheelyard.distributions.sdist_name import read_sdist_name, sdist_stem
 from wheelyard.distributions.tar_archive import read_tar
@@ -42,13 +46,43 @@ def check_sdist_file(path: Path, limits: SizeLimits) -> CheckedSdist:
     refuse = Refusal(f"the sdist {path.name}")
     limits.check_file(path.stat().st_size, refuse)
     project, version = read_sdist_name(path.name, refuse)
-    top = sdist_stem(path.name)
-    read = _read_zipped if path.name.endswith(".zip") else _read_tarred
+    return _check(
+        path, path.name, (project, version), TopFolder(refuse, sdist_stem(path.name)), limits, refuse
+    )
+
+
+def check_source_file(
+    path: Path, filename: str, project: str, version: str, limits: SizeLimits
+) -> CheckedSdist:
+    """The same for an sdist that an index has: its name may be from before PEP 625, and its folder's, too.
+
+    :param path: the file, under whatever name.
+    :param filename: its name on the index, `.tar.gz` or `.zip`.
+    :param project: whose page lists it; canonical.
+    :param version: that the index has it for.
+    :raises ForeignOutputRefused: it is not that project's sdist, or can't be unpacked into one folder.
+    """
+    refuse = Refusal(f"the sdist {filename}")
+    limits.check_file(path.stat().st_size, refuse)
+    expected = (canonicalize_name(project), Version(version))
+    return _check(path, filename, expected, TopFolder(refuse), limits, refuse)
+
+
+def _check(
+    path: Path,
+    filename: str,
+    expected: tuple[NormalizedName, Version],
+    top: TopFolder,
+    limits: SizeLimits,
+    refuse: Refusal,
+) -> CheckedSdist:
+    read = _read_zipped if filename.endswith(".zip") else _read_tarred
     metadata = read(path, top, limits, refuse)
+    project, version = expected
     if metadata is None:
-        raise refuse("its PKG-INFO is missing", f"{top}/PKG-INFO (PEP 625)")
+        raise refuse("its PKG-INFO is missing", f"{top.name or sdist_stem(filename)}/PKG-INFO (PEP 625)")
     found = read_core_metadata(metadata, "PKG-INFO", refuse)
-    if (found.project, found.version) != (project, version):
+    if (found.project, found.version) != expected:
         raise refuse(
             "its PKG-INFO names another project or version (PEP 625)",
             f"{project} {version}",
@@ -57,18 +91,17 @@ def check_sdist_file(path: Path, limits: SizeLimits) -> CheckedSdist:
     return CheckedSdist(path=path, project=str(project), version=str(version), metadata=metadata, found=found)
 
 
-def _read_tarred(path: Path, top: str, limits: SizeLimits, refuse: Refusal) -> bytes | None:
+def _read_tarred(path: Path, top: TopFolder, limits: SizeLimits, refuse: Refusal) -> bytes | None:
     with path.open("rb") as stream:
         return read_tar(stream, path.stat().st_size, top, limits, refuse)
 
 
-def _read_zipped(path: Path, top: str, limits: SizeLimits, refuse: Refusal) -> bytes | None:
+def _read_zipped(path: Path, top: TopFolder, limits: SizeLimits, refuse: Refusal) -> bytes | None:
     metadata = None
     with path.open("rb") as stream:
         for member in read_zip(stream, path.stat().st_size, limits, refuse):
-            if member.name.partition("/")[0] != top or member.name == top:
-                raise refuse("a member is outside of its folder", f"{top}/ (PEP 625)", member.name)
-            if member.name == f"{top}/PKG-INFO":
+            top.check(member.name.removesuffix("/"), folder=member.folder)
+            if member.name == f"{top.name}/PKG-INFO":
                 metadata = member_bytes(stream, member, LONGEST_METADATA, refuse)
                 continue
             for _ in member_pieces(stream, member, refuse):

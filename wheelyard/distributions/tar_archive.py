@@ -8,13 +8,15 @@ from typing import BinaryIO, cast
 
 from wheelyard.distributions.core_metadata import LONGEST_METADATA
 from wheelyard.distributions.gzip_stream import GzipStream
-from wheelyard.distributions.member_names import MemberNames, check_path
+from wheelyard.distributions.member_names import MemberNames, TopFolder, check_path
 from wheelyard.distributions.refusal import Refusal, SizeLimits
 
 _PIECE = 128 * tarfile.BLOCKSIZE
 
 
-def read_tar(packed: BinaryIO, size: int, top: str, limits: SizeLimits, refuse: Refusal) -> bytes | None:
+def read_tar(
+    packed: BinaryIO, size: int, top: TopFolder, limits: SizeLimits, refuse: Refusal
+) -> bytes | None:
     """Check a `.tar.gz` from its first byte to its last; gives its PKG-INFO, or None where it has none.
 
     :param size: of the file, in bytes.
@@ -29,7 +31,7 @@ def read_tar(packed: BinaryIO, size: int, top: str, limits: SizeLimits, refuse: 
                 number += 1
                 limits.check_number(number, refuse)
                 _check_member(member, top, names, refuse)
-                if member.name == f"{top}/PKG-INFO" and member.isreg():
+                if member.name == f"{top.name}/PKG-INFO" and member.isreg():
                     metadata = _content(tar, member, refuse)
                 # It keeps every member that it saw, and there may be many.
                 tar.members = []  # type: ignore[attr-defined]  # typeshed does not know it
@@ -42,10 +44,9 @@ def read_tar(packed: BinaryIO, size: int, top: str, limits: SizeLimits, refuse: 
     return metadata
 
 
-def _check_member(member: tarfile.TarInfo, top: str, names: MemberNames, refuse: Refusal) -> None:
+def _check_member(member: tarfile.TarInfo, top: TopFolder, names: MemberNames, refuse: Refusal) -> None:
     names.add(member.name, folder=member.isdir())
-    if member.name.partition("/")[0] != top or (member.name == top and not member.isdir()):
-        raise refuse("a member is outside of its folder", f"{top}/ (PEP 625)", member.name)
+    top.check(member.name, folder=member.isdir())
     if member.issparse() or not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
         raise refuse("a member is no plain file", "files, folders and links (PEP 721)", member.name)
     if member.issym() or member.islnk():
@@ -53,7 +54,7 @@ def _check_member(member: tarfile.TarInfo, top: str, names: MemberNames, refuse:
         if member.issym():
             link = posixpath.join(posixpath.dirname(member.name), link)
         inside = posixpath.normpath(link)
-        if member.linkname.startswith("/") or inside.partition("/")[0] != top:
+        if member.linkname.startswith("/") or inside.partition("/")[0] != top.name:
             raise refuse("a link leaves the folder", "links inside of it (PEP 721)", member.name)
         check_path(inside, refuse)
 

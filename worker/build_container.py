@@ -28,6 +28,7 @@ from worker.circumstances import USUAL, Circumstances
 from worker.context import Work
 from worker.diagnosis import diagnose, full_disk
 from worker.engine.contract import Container, ContainerSpec
+from worker.natives import lay_natives, mounts_of, native_variables
 
 _PYTHON = "/opt/wheelyard/bin/python"
 _SCRIPT = "/in/inside/build_wheel.py"
@@ -45,7 +46,7 @@ _PARALLEL = ("CMAKE_BUILD_PARALLEL_LEVEL", "CARGO_BUILD_JOBS", "MAX_JOBS")
 class WheelOrder:
     """One wheel to make.
 
-    :param image: image id of the toolchain in the engine.
+    :param image: image id in the engine of the toolchain with the recipe's packages.
     :param build_number: PEP 427 build number; 0 means none.
     :param circumstances: where and when it is made.
     """
@@ -60,6 +61,8 @@ class WheelOrder:
 def lay_inputs(work: Work, order: WheelOrder, folder: Path) -> None:
     """Fill the folder that the container sees as `/in`: sdist, build wheels, compiler cache, scripts, order.
 
+    Natives are laid beside it, since they are seen at prefixes of their own.
+
     :raises StoreUnavailable: a blob that the lock names is not in the store.
     """
     inputs = order.inputs
@@ -69,6 +72,7 @@ def lay_inputs(work: Work, order: WheelOrder, folder: Path) -> None:
     for filename, digest in inputs.build_wheels.items():
         _fetch(work, Digest.parse(digest), folder / "wheels" / filename)
     _lay_patches(work, inputs, folder / "patches")
+    lay_natives(work.services.store, inputs.natives, _natives_beside(folder))
     services, circumstances = work.services, order.circumstances
     if circumstances.compiler_cache:
         compiler_cache.restore(
@@ -180,10 +184,13 @@ def _make_once(work: Work, order: WheelOrder, folder: Path, allotment: Allotment
     jobs = allotment.jobs + circumstances.more_jobs if allotment.jobs else 0
     environment = {
         **build_environment({}, jobs),
+        **native_variables(order.inputs.natives),
         **circumstances.environment,
         **order.inputs.environment,
     }
     spec = container_spec(work, order.image, folder, allotment, circumstances)
+    natives = dict(mounts_of(_natives_beside(folder), order.inputs.natives))
+    spec = replace(spec, mounts={**spec.mounts, **natives})
     with work.services.engine.start(spec) as container, work.watching(container):
         with work.phase(f"unpack{again}"):
             run_phase(work, container, "unpack", environment, _SHORT_PHASE_SECONDS, limits)
@@ -201,6 +208,10 @@ def _make_once(work: Work, order: WheelOrder, folder: Path, allotment: Allotment
             with work.phase("save cache"):
                 _save_cache(work, container, order, environment, limits)
     return wheel
+
+
+def _natives_beside(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}-natives")
 
 
 def container_spec(

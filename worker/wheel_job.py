@@ -32,6 +32,7 @@ from worker.elf_external import external_libraries
 from worker.lost_wheel import build_number_of, fetch_lost_inputs, refuse_another
 from worker.outcome import Done, Outcome
 from worker.planner import find_record, needed_record, whole_record
+from worker.recipe_packages import image_with_packages
 from worker.toolchain_job import ReadyToolchain, ready_toolchain
 from worker.wheel_check import accepted_tags, check_wheel
 from worker.wheel_test import test_wheel
@@ -59,9 +60,9 @@ def make_one_wheel(work: Work) -> Outcome:
                 work.log.line(f"{lost.filename} is lost and made again")
                 number = build_number_of(lost)
                 fetch_lost_inputs(work, inputs)
-            order = WheelOrder(
-                inputs=inputs, toolchain=ready.toolchain, image=ready.image, build_number=number
-            )
+            # The test's container is the toolchain's own: a library that was not grafted is missing there.
+            image = image_with_packages(work, ready, inputs.packages)
+            order = WheelOrder(inputs=inputs, toolchain=ready.toolchain, image=image, build_number=number)
             folder = work.scratch / "in"
             lay_inputs(work, order, folder)
         recipe = get_recipe(
@@ -88,7 +89,7 @@ def make_one_wheel(work: Work) -> Outcome:
         # Only its bytes were wanted again, for the channels that show it already.
         return Done(result={"wheel": record.to_document(), **work.times})
     # Bound in the store first: where the channel has another file of that name, this build is not shown.
-    shown = _patiently(
+    shown = patiently(
         work, lambda: keep_file(services.store, IndexFile.of_record(record, work.claim.job.channel))
     )
 
@@ -115,8 +116,8 @@ def publish(
     digest, metadata = Digest.of_file(wheel.path), Digest.of(wheel.metadata)
     if lost is not None:
         refuse_another(lost, wheel.path.name, digest)
-    _patiently(work, lambda: store.put_blob(wheel.path, digest))
-    _patiently(work, lambda: store.put_blob(wheel.metadata, metadata))
+    patiently(work, lambda: store.put_blob(wheel.path, digest))
+    patiently(work, lambda: store.put_blob(wheel.metadata, metadata))
     if lost is not None:
         return lost
     record = WheelRecord(
@@ -137,7 +138,7 @@ def publish(
     )
     body = json.dumps(record.to_document(), sort_keys=True).encode()
     try:
-        _patiently(work, lambda: store.put_document(record.document_name, body))
+        patiently(work, lambda: store.put_document(record.document_name, body))
     except StoredOtherBytes:
         # Another attempt of the same key came first; its bytes are what the cache answers from now on.
         return _needed(work.services, inputs.key)
@@ -178,7 +179,8 @@ def _needed(services: Services, key: str) -> WheelRecord:
     return needed_record(services, key, of=f"build key {key}", do="build it again")
 
 
-def _patiently(work: Work, step: Callable[[], Answer]) -> Answer:
+def patiently(work: Work, step: Callable[[], Answer]) -> Answer:
+    """Take a step that writes what was made; a store that is out is waited for."""
     for attempt in stamina.retry_context(
         on=StoreUnavailable, attempts=None, timeout=_PUBLISH_PATIENCE_SECONDS, wait_initial=1.0, wait_max=15.0
     ):

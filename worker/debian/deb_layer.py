@@ -86,7 +86,7 @@ def _leaves(folder: Path) -> Iterator[Path]:
 
 
 def merge_status(status: str, controls: Iterable[str]) -> str:
-    """The status of dpkg after packages were unpacked: their stanzas, in place of older ones of the same names.
+    """The status of dpkg after packages were unpacked: their stanzas, in place of older ones of their names.
 
     :param status: stanzas of what was installed before.
     :param controls: the packages' control files.

@@ -1,0 +1,150 @@
+"""Ours: `wheelyard build` on a stack of its own with one worker that does one compile at a time."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import parse_wheel_filename
+
+from bench.builds.figures import AGAIN, CHANGED, COLD, PLANNED, WARM, Figure
+from bench.builds.mirror import Pin
+from examples.demo.commands import show
+from examples.demo.stack import WHEELYARD, Stack
+from wheelyard.client import Client
+from wheelyard.requirements import normalise_requirements
+
+Wheel = Mapping[str, Any]
+
+
+class BenchStack(Stack):
+    """A stack with more settings.
+
+    :param settings: variables without their `WHEELYARD_`.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        super().__init__(folder)
+        self._settings = {f"WHEELYARD_{name}": value for name, value in settings.items()}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As the stack's own, with the settings."""
+        return {**super().environment, **self._settings}
+
+
+class Ours:
+    """A running stack, and the recipes that change what it builds.
+
+    :param recipes: the team's folder, which the stack reads.
+    """
+
+    def __init__(self, stack: Stack, client: Client, toolchain: str, recipes: Path) -> None:
+        self._stack = stack
+        self._client = client
+        self._toolchain = toolchain
+        self._recipes = recipes
+
+    def build(self, pins: Sequence[Pin], course: str, *, refresh: bool = False) -> tuple[float, list[Wheel]]:
+        """Build a set with the command; gives its seconds and the wheels.
+
+        :param course: `wheels` or `source`: how the build requirements are come by.
+        """
+        lines = [f"{pin.project}=={pin.version}" if pin.version else pin.project for pin in pins]
+        words = [*lines, "--toolchain", self._toolchain, "--progress", "plain"]
+        # Said only where it is not the rule, so that an older tree can be measured, too.
+        words += ["--build-deps", course] if course != "wheels" else []
+        began = time.monotonic()
+        show([WHEELYARD, "build", *words, *(["--refresh"] if refresh else [])], self._stack.environment)
+        seconds = time.monotonic() - began
+        asked = {"requirements": list(normalise_requirements(lines)), "toolchain": self._toolchain}
+        asked |= {"build_deps": course} if course != "wheels" else {}
+        answer = self._client.build({**asked, "channel": "default", "refresh": False})
+        return seconds, list((answer.result or {})["wheels"])
+
+    def measure(self, pins: Sequence[Pin], course: str, changed: Pin) -> list[Figure]:
+        """The set in all situations, from a store that has nothing of it.
+
+        :param changed: a build requirement in another version, for those projects that are built with it.
+        """
+        seconds, wheels = self.build(pins, course)
+        found = [_figure(course, COLD, seconds, wheels)]
+        # Answered from the request before: nothing is planned, and nothing made.
+        found.append(_figure(course, AGAIN, self.build(pins, course)[0], []))
+        found.append(_figure(course, PLANNED, *self.build(pins, course, refresh=True)))
+        users = [str(wheel["project"]) for wheel in wheels if self._is_built_with(wheel, changed.project)]
+        self.write_recipes(users, f'build_requires = ["{changed.project}=={changed.version}"]\n')
+        found.append(_figure(course, CHANGED, *self.build(pins, course, refresh=True)))
+        self.change_keys([pin.project for pin in pins])
+        found.append(_figure(course, WARM, *self.build(pins, course, refresh=True)))
+        return found
+
+    def measure_alone(self, project: str) -> dict[str, dict[str, float]]:
+        """Phases of one project's wheel in seconds, cold and with the compiler cache of that compile."""
+        pin = Pin(project=project, version="")
+        self.write_recipes([], "")
+        cold = self._phases(self.build([pin], "wheels")[1], project)
+        self.change_keys([project])
+        warm = self._phases(self.build([pin], "wheels", refresh=True)[1], project)
+        return {COLD: cold, WARM: warm}
+
+    def change_keys(self, projects: Sequence[str]) -> None:
+        """Let an input differ that changes no compile: a variable that nobody reads."""
+        self.write_recipes(projects, '[environment]\nWHEELYARD_BENCH = "another key"\n')
+
+    def write_recipes(self, projects: Sequence[str], text: str) -> None:
+        """Let exactly these projects have a recipe of the team's."""
+        shutil.rmtree(self._recipes, ignore_errors=True)
+        self._recipes.mkdir(parents=True)
+        for project in projects:
+            (self._recipes / f"{project}.toml").write_text(text, "utf-8")
+
+    def image(self) -> str:
+        """Id of the image that the toolchain is in the engine."""
+        found = {one["name"]: str(one["image"]) for one in self._client.toolchains()}
+        return found[self._toolchain].removeprefix("sha256:")
+
+    def _is_built_with(self, wheel: Wheel, project: str) -> bool:
+        build_wheels = self._record(wheel)["inputs"]["build_wheels"]
+        return project in {parse_wheel_filename(name)[0] for name in build_wheels}
+
+    def _record(self, wheel: Wheel) -> Mapping[str, Any]:
+        record = self._client.record(wheel["build_key"])
+        if record is None:
+            raise LookupError(f"the service has no record of {wheel['filename']}")
+        return record
+
+    def _phases(self, wheels: Sequence[Wheel], project: str) -> dict[str, float]:
+        own = next(wheel for wheel in wheels if wheel["project"] == project)
+        return {phase: round(float(seconds), 2) for phase, seconds in self._record(own)["seconds"].items()}
+
+
+def _figure(course: str, situation: str, seconds: float, wheels: Sequence[Wheel]) -> Figure:
+    made = sum(not wheel["hit"] for wheel in wheels)
+    return Figure(who="wheelyard", course=course, situation=situation, seconds=round(seconds, 2), made=made)
+
+
+@contextmanager
+def ours(folder: Path, toolchain: str, index: str = "", *, ready: Path | None = None) -> Iterator[Ours]:
+    """A stack in a folder, its toolchain ready.
+
+    :param index: address of the upstream index; empty means pip's.
+    :param ready: folder of another stack, ended, that has the toolchain and nothing else: its copy is begun with.
+    """
+    if ready is not None:
+        shutil.copytree(ready / "data", folder / "data", symlinks=True)
+    recipes = folder / "recipes"
+    recipes.mkdir(parents=True, exist_ok=True)
+    settings = {"COMPILE_SLOTS": "1", "RECIPES_DIR": str(recipes), **({"INDEX_URL": index} if index else {})}
+    stack = BenchStack(folder / "data", settings)
+    try:
+        stack.start()
+        show([WHEELYARD, "toolchain", "build", toolchain], stack.environment)
+        with stack.client() as client:
+            yield Ours(stack, client, toolchain, recipes)
+    finally:
+        stack.end()

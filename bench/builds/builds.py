@@ -49,7 +49,9 @@ def main() -> int:
     folder = ROOT / ".bench" / "builds"
     shutil.rmtree(folder / "stack", ignore_errors=True)
     try:
-        figures = _measure_set(options, folder) if options.only else []
+        with ours(_ready(folder), options.toolchain) as own:
+            image = own.image()
+        figures = _measure_set(options, folder, image) if options.only else []
         alone = _measure_alone(options, folder) if options.alone else {}
     except DemoFailed as error:
         print(error.words, error.cause, sep="\n", file=sys.stderr)
@@ -69,7 +71,12 @@ def main() -> int:
     return 0
 
 
-def _measure_set(options: argparse.Namespace, folder: Path) -> list[Figure]:
+def _ready(folder: Path) -> Path:
+    """Where the stack lies that has the toolchain and nothing else."""
+    return folder / "stack" / "ready"
+
+
+def _measure_set(options: argparse.Namespace, folder: Path, image: str) -> list[Figure]:
     python = _python_of(options.toolchain)
     projects = read_pins(options.projects)
     pins = [*projects, *read_pins(HERE / "build-requirements.txt"), CHANGE]
@@ -81,12 +88,10 @@ def _measure_set(options: argparse.Namespace, folder: Path) -> list[Figure]:
     (job / "projects.txt").write_text("".join(f"{pin.project}=={pin.version}\n" for pin in projects), "utf-8")
     (job / "changed.txt").write_text(f"{CHANGE.project}=={CHANGE.version}\n", "utf-8")
     figures: list[Figure] = []
-    with ours(folder / "stack" / "ready", options.toolchain) as own:
-        image = own.image()
     with served(mirror.folder) as index:
         for course in options.courses if "ours" in options.only else ():
             place = folder / "stack" / course
-            with ours(place, options.toolchain, index, ready=folder / "stack" / "ready") as own:
+            with ours(place, options.toolchain, index, ready=_ready(folder)) as own:
                 figures += own.measure(projects, course, CHANGE)
     with open_room(image, mirror.folder, job, fetch_fromager(python, folder)) as room:
         if "pip" in options.only:
@@ -97,7 +102,7 @@ def _measure_set(options: argparse.Namespace, folder: Path) -> list[Figure]:
 
 
 def _measure_alone(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    with ours(folder / "stack" / "alone", options.toolchain) as own:
+    with ours(folder / "stack" / "alone", options.toolchain, ready=_ready(folder)) as own:
         return {project: own.measure_alone(project) for project in options.alone}
 
 

@@ -133,7 +133,7 @@ def ours(folder: Path, toolchain: str, index: str = "", *, ready: Path | None = 
     """A stack in a folder, its toolchain ready.
 
     :param index: address of the upstream index; empty means pip's.
-    :param ready: folder of another stack, ended, that has the toolchain and nothing else: its copy is begun with.
+    :param ready: folder of a stack that has ended, with the toolchain and nothing else, to begin with a copy of.
     """
     if ready is not None:
         shutil.copytree(ready / "data", folder / "data", symlinks=True)
@@ -143,7 +143,8 @@ def ours(folder: Path, toolchain: str, index: str = "", *, ready: Path | None = 
     stack = BenchStack(folder / "data", settings)
     try:
         stack.start()
-        show([WHEELYARD, "toolchain", "build", toolchain], stack.environment)
+        if ready is None:
+            show([WHEELYARD, "toolchain", "build", toolchain], stack.environment)
         with stack.client() as client:
             yield Ours(stack, client, toolchain, recipes)
     finally:

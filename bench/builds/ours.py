@@ -133,7 +133,7 @@ def ours(folder: Path, toolchain: str, index: str = "", *, ready: Path | None = 
     """A stack in a folder, its toolchain ready.
 
     :param index: address of the upstream index; empty means pip's.
-    :param ready: folder of a stack that has ended, with the toolchain and nothing else, to begin with a copy of.
+    :param ready: folder of a stack that has ended, with the toolchain and nothing else: a copy is begun with.
     """
     if ready is not None:
         shutil.copytree(ready / "data", folder / "data", symlinks=True)

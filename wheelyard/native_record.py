@@ -61,7 +61,7 @@ class NativeInputs:
         return cls(
             **{
                 **document,
-                "sources": {name: digest for name, digest in document["sources"]},
+                "sources": dict(document["sources"]),
                 "steps": tuple(tuple(step) for step in document["steps"]),
                 "leave_out": tuple(document["leave_out"]),
             }

@@ -29,7 +29,6 @@ MAKERS = (
     "worker/container_steps.py",
     "worker/debian/__init__.py",
     "worker/debian/bootstrap.py",
-    "worker/debian/contents.py",
     "worker/debian/elf.py",
     "worker/debian/mirror.py",
     "worker/debian/runtime_base.py",

@@ -1,0 +1,48 @@
+"""The check of a native artifact: made reproducible, and nothing in it that leads out of it."""
+
+from __future__ import annotations
+
+import fnmatch
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from wheelyard.errors import BuildFailed, ForeignOutputRefused
+from worker.layer_tar import normalise_tar
+from worker.toolchain_images import COMPILE_MTIME
+
+
+def check_archive(raw: Path, target: Path, leave_out: Sequence[str]) -> int:
+    """Write an artifact's archive as it is published: sorted, one time, root's, without what is left out.
+
+    :param raw: the uncompressed tar archive that the container gave.
+    :param leave_out: paths below the prefix, as `fnmatch` reads them.
+    :returns: number of its files and links.
+    :raises ForeignOutputRefused: it is no archive, or a name or link in it leads out of it.
+    :raises BuildFailed: nothing is in it.
+    """
+
+    def keep(path: str) -> bool:
+        return not any(fnmatch.fnmatchcase(path, pattern) for pattern in leave_out)
+
+    try:
+        with target.open("wb") as stream:
+            normalise_tar(raw, stream, mtime=COMPILE_MTIME, keep=keep)
+        with tarfile.open(target, mode="r:") as tar:
+            members = tar.getmembers()
+            for member in members:
+                tarfile.data_filter(member, "/native")
+    except (tarfile.TarError, KeyError, EOFError) as error:
+        raise ForeignOutputRefused(
+            "the native artifact can't be published",
+            expected="an archive of files, and of links that stay inside of it",
+            found=str(error),
+        ) from error
+    count = sum(not member.isdir() for member in members)
+    if count == 0:
+        raise BuildFailed(
+            "the native artifact is empty",
+            expected="files below its prefix",
+            do="mend `steps` or `leave_out` in its recipe",
+        )
+    return count

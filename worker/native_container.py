@@ -1,0 +1,124 @@
+"""The containers of a native artifact: the one that makes it, and a clean one in which it must work."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from wheelyard.digests import Digest
+from wheelyard.errors import ForeignOutputRefused, StoreUnavailable
+from wheelyard.native_recipe import NativeRecipe, prefix_of
+from wheelyard.native_record import NativeInputs
+from worker import compiler_cache
+from worker.build_container import (
+    Allotment,
+    build_environment,
+    container_spec,
+    lay_scripts,
+    run_phase,
+)
+from worker.context import Work
+from worker.engine.contract import Container
+from worker.natives import unpack_native
+from worker.toolchain_job import ReadyToolchain
+
+SCRIPT = "/in/inside/build_native.py"
+PACKED = "/build/native.tar"
+_SHORT_PHASE_SECONDS = 900.0
+_SMOKE_SECONDS = 600.0
+# What it is linked with has a run path to the libraries beside it, wherever its prefix is laid.
+_RUN_PATH = {"LD_RUN_PATH": "$ORIGIN/../lib"}
+
+
+def lay_sources(work: Work, ready: ReadyToolchain, inputs: NativeInputs, folder: Path) -> None:
+    """Fill the folder that the container sees as `/in`: sources, compiler cache, scripts, order.
+
+    :raises StoreUnavailable: a source is not in the store.
+    """
+    services = work.services
+    lay_scripts(folder)
+    (folder / "sources").mkdir()
+    for name, digest in inputs.sources.items():
+        if not services.store.fetch_blob(Digest.parse(digest), folder / "sources" / name):
+            raise StoreUnavailable(f"{name} is not in the store any more", expected=digest)
+    compiler_cache.restore(
+        _cache_name(inputs), ready.toolchain.name, catalogue=services.catalogue, store=services.store,
+        target=folder / "ccache.tar",
+    )  # fmt: skip
+    order = {"sources": list(inputs.sources), "steps": inputs.steps, "prefix": inputs.prefix}
+    (folder / "native.json").write_text(json.dumps(order))
+
+
+def make_archive(
+    work: Work, ready: ReadyToolchain, inputs: NativeInputs, image: str, folder: Path, allotment: Allotment
+) -> Path:
+    """Unpack, patch and compile in a fresh container without network; returns the archive, unchecked.
+
+    :param image: image id in the engine of the toolchain with the recipe's packages.
+    :param folder: as `lay_sources` filled it.
+    :raises BuildFailed: a step of the recipe failed.
+    :raises TimedOut: it took too long.
+    """
+    limits = allotment.limits
+    environment = {**build_environment({}, allotment.jobs), **_RUN_PATH, **inputs.environment}
+    spec = container_spec(work, image, folder, allotment)
+    with work.services.engine.start(spec) as container, work.watching(container):
+        with work.phase("unpack"):
+            run_phase(work, container, "unpack", environment, _SHORT_PHASE_SECONDS, limits, SCRIPT)
+        with work.phase("compile"):
+            work.log.line(f"compiling with {allotment.jobs} parallel jobs, {limits.memory >> 20} MiB")
+            run_phase(work, container, "compile", environment, limits.seconds, limits, SCRIPT)
+            archive = work.scratch / "native-raw.tar"
+            with archive.open("wb") as out:
+                container.read_file(PACKED, out, limits.disk)
+        if _cache_grew(container):
+            with work.phase("save cache"):
+                run_phase(work, container, "save-cache", environment, _SHORT_PHASE_SECONDS, limits, SCRIPT)
+                _save_cache(work, ready, inputs, container)
+    return archive
+
+
+def try_archive(
+    work: Work, ready: ReadyToolchain, recipe: NativeRecipe, archive: Path, allotment: Allotment
+) -> None:
+    """Run the recipe's smoke test in a container of the plain toolchain: what it needs must be in it.
+
+    :param archive: checked.
+    :raises BuildFailed: it fails.
+    """
+    folder, unpacked = work.scratch / "test", work.scratch / "test-native"
+    lay_scripts(folder)
+    order = {"smoke": recipe.smoke, "prefix": prefix_of(recipe.name)}
+    (folder / "native.json").write_text(json.dumps(order))
+    unpack_native(archive, unpacked)
+    spec = container_spec(work, ready.image, folder, allotment)
+    spec = replace(spec, mounts={**spec.mounts, unpacked: prefix_of(recipe.name)})
+    environment = build_environment({}, 0)
+    with work.services.engine.start(spec) as container, work.watching(container):
+        run_phase(work, container, "smoke", environment, _SMOKE_SECONDS, allotment.limits, SCRIPT)
+
+
+def _cache_grew(container: Container) -> bool:
+    text = io.BytesIO()
+    container.read_file("/build/made.json", text, 1000)
+    try:
+        return bool(json.loads(text.getvalue())["compiler_cache"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ForeignOutputRefused("the build does not say what it made", found=repr(error)) from error
+
+
+def _save_cache(work: Work, ready: ReadyToolchain, inputs: NativeInputs, container: Container) -> None:
+    services, target = work.services, work.scratch / "ccache-out.tar"
+    with target.open("wb") as out:
+        container.read_file("/build/ccache-out.tar", out, compiler_cache.MAX_BYTES * 2)
+    compiler_cache.save(
+        _cache_name(inputs), ready.toolchain.name, catalogue=services.catalogue, store=services.store,
+        source=target,
+    )  # fmt: skip
+
+
+def _cache_name(inputs: NativeInputs) -> str:
+    # No project of an index can have this name.
+    return f"native:{inputs.name}"

@@ -16,7 +16,6 @@ from bench.builds.mirror import Pin
 from examples.demo.commands import show
 from examples.demo.stack import WHEELYARD, Stack
 from wheelyard.client import Client
-from wheelyard.requirements import normalise_requirements
 
 Wheel = Mapping[str, Any]
 
@@ -61,10 +60,9 @@ class Ours:
         began = time.monotonic()
         show([WHEELYARD, "build", *words, *(["--refresh"] if refresh else [])], self._stack.environment)
         seconds = time.monotonic() - began
-        asked = {"requirements": list(normalise_requirements(lines)), "toolchain": self._toolchain}
-        asked |= {"build_deps": course} if course != "wheels" else {}
-        answer = self._client.build({**asked, "channel": "default", "refresh": False})
-        return seconds, list((answer.result or {})["wheels"])
+        # The newest one: nobody else asks this stack.
+        job = next(job for job in self._client.jobs() if job.kind == "build")
+        return seconds, list((job.result or {})["wheels"])
 
     def measure(self, pins: Sequence[Pin], course: str, changed: Pin) -> list[Figure]:
         """The set in all situations, from a store that has nothing of it.

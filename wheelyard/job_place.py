@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wheelyard.jobs.states import Job, Kind
 
-_PLACES = {Kind.BUILD: "builds", Kind.IMAGE: "images", Kind.PLAN: "plans"}
+_PLACES = {Kind.BUILD: "builds", Kind.IMAGE: "images", Kind.PLAN: "plans", Kind.VERIFY: "verifications"}
 
 
 def place_of(job: Job) -> str:

@@ -12,8 +12,9 @@ from wheelyard.doorbell import Doorbell
 from wheelyard.errors import QueueUnavailable
 from wheelyard.jobs.ledger import Beside, Ledger
 from wheelyard.jobs.states import Job, Kind, Priority, queue_of
-from wheelyard.limits import NOTHING_ASKED, AskedLimits
+from wheelyard.limits import NOTHING_ASKED, AskedLimits, Limits
 from wheelyard.tracing import current_span
+from wheelyard.wheel_record import WheelRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +205,35 @@ class Requests:
             Kind.WHEEL, key, spec=spec, title=title, subject=subject, toolchain=toolchain, channel=channel,
             caller=caller,
         )  # fmt: skip
+
+    def verification(
+        self, record: WheelRecord, *, channel: str, limits: Limits, caller: Caller = ANYBODY
+    ) -> Submission:
+        """Submit the comparison of a published wheel with the same one built again.
+
+        :param channel: that shows it, and whose readers may see the job.
+        :param limits: of the build.
+        """
+        inputs = record.inputs
+        # A key of its own: a build of that wheel is another job, and a second comparison is a new one.
+        key = key_of({"kind": Kind.VERIFY.value, "build_key": record.key, "channel": channel})
+        spec = {"build_key": record.key, "limits": limits.to_document()}
+        return self._queue(
+            Kind.VERIFY, key, spec=spec, title=f"verification of {inputs.project} {inputs.version}",
+            subject=inputs.project, toolchain=record.toolchain, channel=channel, caller=caller,
+        )  # fmt: skip
+
+    def native(
+        self, key: str, *, spec: dict[str, Any], title: str, subject: str, toolchain: str, caller: Caller
+    ) -> Submission:
+        """Submit the making of one native artifact.
+
+        :param key: its build key.
+        :param subject: its name, whose earlier builds say how long it takes.
+        """
+        return self._queue(
+            Kind.NATIVE, key, spec=spec, title=title, subject=subject, toolchain=toolchain, caller=caller
+        )
 
     def toolchain(self, name: str, *, digest: str, caller: Caller = ANYBODY) -> Submission:
         """Submit the making of a toolchain.

@@ -182,6 +182,6 @@ class Runner:
 
 def _memory_of(job: Job, services: Services) -> int:
     """Memory that a job needs of its worker, in bytes."""
-    if job.kind is Kind.WHEEL:
+    if job.kind in (Kind.WHEEL, Kind.VERIFY):
         return limits_of(job, services.settings).memory
     return _TOOLCHAIN_MEMORY if job.kind is Kind.TOOLCHAIN else 0

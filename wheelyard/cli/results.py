@@ -36,6 +36,10 @@ def write_result(job: JobAnswer, url: str = "") -> None:
         write_image(ImageAnswer.from_document(result["image"]), float(result.get("seconds") or 0.0))
     elif isinstance(result.get("wheel"), dict):
         write_wheel(result["wheel"])
+    elif isinstance(result.get("verification"), dict):
+        from wheelyard.cli.verification_text import write_verification
+
+        write_verification(result["verification"], float(result.get("seconds") or 0.0))
     elif isinstance(result.get("toolchain"), dict):
         write_toolchain(result["toolchain"], float(result.get("seconds") or 0.0))
     elif "wheels" in result:

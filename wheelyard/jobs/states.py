@@ -21,6 +21,8 @@ class Kind(StrEnum):
     """One build key: one wheel."""
     NATIVE = "native"
     """One build key: one native artifact of a recipe, such as FFmpeg's libraries."""
+    VERIFY = "verify"
+    """One published wheel, built once more and compared; nothing is published."""
     IMAGE = "image"
     """One runtime image. Waits for its `build` job."""
     TOOLCHAIN = "toolchain"

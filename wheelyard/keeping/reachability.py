@@ -14,6 +14,7 @@ from wheelyard.build_key import BuildInputs
 from wheelyard.build_lock import lock_key_of
 from wheelyard.catalogue import index_file_of
 from wheelyard.digests import Digest
+from wheelyard.fitting import FITTING
 from wheelyard.index_changes import CHANGES
 from wheelyard.index_file import FILES, IndexFile
 from wheelyard.jobs.database import Database
@@ -35,6 +36,7 @@ from wheelyard.keeping.row_pages import rows_by
 from wheelyard.removed_files import REMOVED
 from wheelyard.store.contract import Store
 from wheelyard.toolchain_record import PLACE as TOOLCHAINS
+from wheelyard.verification import VERIFIED
 from wheelyard.wheel_record import WheelRecord
 
 ACTIVE_JOB = "a job that is active or ended lately"
@@ -53,7 +55,8 @@ LIVE = (ACTIVE_JOB, IMAGE)
 _WHEELS = "records/wheels/"
 _IMAGES = "records/images/"
 _LAYERS = "records/layers/"
-_KNOWN = (FILES, REMOVED, CHANGES, TOOLCHAINS, _WHEELS, _IMAGES, _LAYERS, "probes/", "sweeps/")
+_NOTES = (VERIFIED, FITTING)
+_KNOWN = (FILES, REMOVED, CHANGES, TOOLCHAINS, _WHEELS, _IMAGES, _LAYERS, *_NOTES, "probes/", "sweeps/")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -89,6 +92,7 @@ class Reachability:
         self._mark_layers(marks)
         self._mark_rows(marks)
         self._mark_others(marks)
+        self._attach_notes(marks)
 
     # -- live ----------------------------------------------------------------------------------------------
 
@@ -107,12 +111,15 @@ class Reachability:
                 self._keys |= {
                     BuildInputs.from_document(node["inputs"]).key for node in row.spec.get("nodes", ())
                 }
-                self._images |= {
-                    str(document[name])
-                    for document in (row.spec, row.result or {})
-                    for name in ("image", "toolchain_image")
-                    if isinstance(document.get(name), str)
-                }
+                for document in (row.spec, row.result or {}):
+                    plan = document.get("plan") or {}
+                    self._keys |= {node["key"] for node in plan.get("nodes", ())}
+                    self._images |= {
+                        str(named[name])
+                        for named in (document, plan)
+                        for name in ("image", "toolchain_image")
+                        if isinstance(named.get(name), str)
+                    }
 
     def _mark_images(self, marks: Marks) -> None:
         for name, body in self._read(_IMAGES, "images"):
@@ -262,6 +269,13 @@ class Reachability:
         names = (name for name in self._store.list_documents("") if not name.startswith(_KNOWN))
         for name, body in read_documents(self._store, names, self._progress, "other documents"):
             marks.keep(_DIGEST.findall(body.decode(errors="replace")), NAMED, name)
+
+    def _attach_notes(self, marks: Marks) -> None:
+        """What is noted beside a wheel's record keeps no wheel, and goes with it."""
+        for prefix in _NOTES:
+            for name, body in self._read(prefix, "notes on wheels"):
+                if digest := str(_fields(body).get("digest", "")):
+                    marks.attach(digest, name)
 
     def _read(self, prefix: str, step: str) -> Iterator[tuple[str, bytes]]:
         return read_documents(self._store, self._store.list_documents(prefix), self._progress, step)

@@ -1,11 +1,12 @@
-"""What went wrong in a compile: its first real error, and what would mend it."""
+"""What went wrong in a build: its first real error, and what it lacked."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from wheelyard.errors import BuildFailed, InfrastructureError
+from wheelyard.errors import BuildFailed
+from worker.missing_part import MissingPart, find_missing
 
 # The earlier pattern is nearer to the cause: a compiler's own error beats the build tool's echo of it.
 _CAUSES = (
@@ -18,14 +19,7 @@ _CAUSES = (
     re.compile(r"^(?P<text>(\w+\.)*\w*(Error|Exception|NotFound)\b: .+)"),
     re.compile(r"^(?P<text>ERROR: .+)"),
 )
-_HEADER = re.compile(r"fatal error: (?P<name>[\w./+-]+\.(h|hpp|hh|hxx|H)|[\w/]+): No such file")
-_LIBRARY = re.compile(r"cannot find -l:?(?P<name>[\w.+-]+)")
-_DEPENDENCY = re.compile(r'ERROR: Dependency "(?P<name>[\w.+-]+)" not found')
-_PROGRAM = re.compile(
-    r"(Program\(?s?\)? '?(?P<meson>[\w.+-]+)'? not found"
-    r"|(?P<shell>[\w.+-]+): (command )?not found"
-    r"|No such file or directory: '(?P<python>[\w.+-]+)')"
-)
+_REFUSED_PATCH = re.compile(r"the patch \S+ does not apply to .+")
 
 
 def first_error(lines: Sequence[str]) -> str:
@@ -37,21 +31,17 @@ def first_error(lines: Sequence[str]) -> str:
     return ""
 
 
+def said_below(lines: Sequence[str], error: str) -> str:
+    """The first words below an error that only says where it is, as CMake's do; empty for others."""
+    if not error.startswith("CMake Error") or not error.endswith(":"):
+        return ""
+    place = next(number for number, line in enumerate(lines) if error in line)
+    return next((line.strip() for line in lines[place + 1 :] if line.strip()), "")[:500]
+
+
 def full_disk(lines: Sequence[str]) -> str:
     """The first line that says that a file found no room (ENOSPC); empty where none does."""
     return next((line.strip()[:500] for line in lines if "No space left on device" in line), "")
-
-
-def missing_part(lines: Sequence[str]) -> tuple[str, str]:
-    """What a compile lacked: `header`, `library`, `pkg-config` `program`, and its name; or empty."""
-    for kind, pattern in (("header", _HEADER), ("library", _LIBRARY), ("pkg-config", _DEPENDENCY)):
-        for line in lines:
-            if found := pattern.search(line):
-                return kind, found["name"]
-    for line in lines:
-        if found := _PROGRAM.search(line):
-            return "program", next(name for name in found.groupdict().values() if name)
-    return "", ""
 
 
 def diagnose(lines: Sequence[str], *, title: str, phase: str, said: Sequence[str], code: int) -> BuildFailed:
@@ -61,41 +51,28 @@ def diagnose(lines: Sequence[str], *, title: str, phase: str, said: Sequence[str
     :param said: what our own script in the container said of it.
     :param code: exit status.
     """
+    if said and _REFUSED_PATCH.match(said[-1]):
+        return BuildFailed(
+            f"{title}: {said[-1]}",
+            expected="sources that the patch was made for; nothing around a change may differ",
+            do="make the patch anew for this version, or say in the recipe which versions it is for: "
+            'versions = "<2" beside its file',
+            phase=phase,
+            first_error=said[-1],
+        )
     error = first_error(lines) or (said[-1] if said else "") or f"exit status {code}"
-    kind, name = missing_part(lines)
-    hint = f"the {kind} {name} is missing in the toolchain; " if kind else ""
+    missing = find_missing(lines)
+    hint = f"the {missing} is missing in the build; " if missing else ""
     return BuildFailed(
         f"{title}: the phase {phase} failed",
-        found=error,
+        found=f"{error} {said_below(lines, error)}".rstrip(),
         do=f"{hint}the whole log tells more: `wheelyard logs` with the job's id",
         phase=phase,
         first_error=error,
-        missing_kind=kind,
-        missing_name=name,
+        **missing_facts(missing),
     )
 
 
-def name_package(error: BuildFailed, packages_of: Callable[[str, str], Sequence[str]]) -> BuildFailed:
-    """The same error, with the Debian package that brings what was missing.
-
-    :param packages_of: packages that bring a part of a kind and name, the likeliest first.
-    """
-    kind, name = error.facts.get("missing_kind", ""), error.facts.get("missing_name", "")
-    if not kind:
-        return error
-    try:
-        packages = list(packages_of(kind, name))
-    except InfrastructureError:
-        # A hint is worth no second failure.
-        return error
-    if not packages:
-        return error
-    others = f" (or {', '.join(packages[1:])})" if packages[1:] else ""
-    return BuildFailed(
-        error.failed,
-        expected=error.expected,
-        found=error.found,
-        do=f"the Debian package {packages[0]}{others} has the {kind} {name}: "
-        "add it to the packages of a toolchain of yours, see `wheelyard toolchain show`",
-        **{**error.facts, "packages": packages},
-    )
+def missing_facts(missing: MissingPart | None) -> dict[str, str]:
+    """What an error says of what was missing, for `worker.mend.name_mend`."""
+    return {"missing_kind": missing.kind if missing else "", "missing_name": missing.name if missing else ""}

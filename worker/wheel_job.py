@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import stamina
@@ -27,14 +28,15 @@ from worker.build_container import WheelOrder, allot, lay_inputs, make_wheel
 from worker.context import Services, Work
 from worker.debian.contents import DebianContents
 from worker.debian.mirror import find_mirror
-from worker.diagnosis import name_package
 from worker.elf_external import external_libraries
+from worker.fitting_wheel import note_fitting
 from worker.lost_wheel import build_number_of, fetch_lost_inputs, refuse_another
+from worker.mend import name_mend
 from worker.outcome import Done, Outcome
-from worker.planner import find_record, needed_record, whole_record
 from worker.recipe_packages import image_with_packages
 from worker.toolchain_job import ReadyToolchain, ready_toolchain
 from worker.wheel_check import accepted_tags, check_wheel
+from worker.wheel_records import find_record, needed_record, whole_record
 from worker.wheel_test import test_wheel
 
 _PUBLISH_PATIENCE_SECONDS = 900.0
@@ -72,7 +74,10 @@ def make_one_wheel(work: Work) -> Outcome:
         try:
             path = make_wheel(work, order, folder, allotment)
         except BuildFailed as error:
-            raise name_package(error, _package_search(services, ready.toolchain)) from error
+            raise name_mend(
+                error, _package_search(services, ready.toolchain),
+                recipe=recipe, version=inputs.version, job=work.claim.id,
+            ) from error  # fmt: skip
         with work.phase("check"):
             checked = check_wheel(
                 path,
@@ -82,9 +87,12 @@ def make_one_wheel(work: Work) -> Outcome:
                 max_bytes=services.settings.max_wheel_bytes,
             )
         with work.phase("test"):
-            modules = test_wheel(work, ready, checked, recipe, runtime, allotment)
+            # Not where it needs wheels that come after it, as in a cycle.
+            tested = spec.get("test", True)
+            modules = test_wheel(work, ready, checked, recipe, runtime, allotment) if tested else ()
         with work.phase("publish", State.PUBLISHING):
-            record = publish(work, ready, inputs, checked, modules, lost)
+            sdist = folder / "sdist" / inputs.sdist_filename
+            record = publish(work, ready, inputs, checked, modules, lost, sdist=sdist)
     if not spec.get("show", True):
         # Only its bytes were wanted again, for the channels that show it already.
         return Done(result={"wheel": record.to_document(), **work.times})
@@ -106,10 +114,13 @@ def publish(
     wheel: CheckedWheel,
     modules: tuple[str, ...],
     lost: WheelRecord | None = None,
+    *,
+    sdist: Path,
 ) -> WheelRecord:
     """Put bytes, then the record, into the store; waits for a store that is out.
 
     :param lost: the record of the wheel whose place it takes.
+    :param sdist: what it was built of.
     :raises BuildFailed: it is another wheel than that one.
     """
     store = work.services.store
@@ -136,6 +147,9 @@ def publish(
         log=work.log.close(store),
         published_at=time.time(),
     )
+    # Before the record: a note of a wheel that is not there is passed over, and one too few is for ever.
+    if patiently(work, lambda: note_fitting(store, record, sdist)):
+        work.log.line(f"{record.filename} may fit other toolchains, too")
     body = json.dumps(record.to_document(), sort_keys=True).encode()
     try:
         patiently(work, lambda: store.put_document(record.document_name, body))

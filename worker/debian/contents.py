@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wheelyard.errors import InfrastructureError
 from wheelyard.process import run_command
+from worker.debian.known_parts import known_package
 
 _FETCH_SECONDS = 120.0
 _KEPT_SECONDS = 7 * 24 * 3600
@@ -21,13 +22,14 @@ MOST = 3
 def paths_of(kind: str, name: str) -> re.Pattern[str]:
     """Where a missing part would lie in Debian, as a pattern over whole paths.
 
-    :param kind: `header`, `library`, `pkg-config` or `program`, as `worker.diagnosis.missing_part` gives it.
+    :param kind: as `worker.missing_part.MissingPart` has it; no module of Python's.
     """
     part = re.escape(name)
     patterns = {
         "header": rf"usr/include/(.*/)?{part}",
         "library": rf"(usr/)?lib/(.*/)?lib{part}\.(so|a)",
         "pkg-config": rf"usr/(lib|share)/(.*/)?pkgconfig/{part}\.pc",
+        "cmake": rf"usr/(lib|share)/(.*/)?({part}Config|{re.escape(name.lower())}-config)\.cmake",
         "program": rf"(usr/)?s?bin/{part}",
     }
     return re.compile(patterns[kind])
@@ -51,6 +53,8 @@ class DebianContents:
 
         :raises InfrastructureError: the lists can't be had.
         """
+        if known := known_package(kind, name):
+            return (known,)
         pattern = paths_of(kind, name)
         for listing in _LISTS:
             found = {
@@ -63,9 +67,10 @@ class DebianContents:
         return ()
 
     def _lines(self, listing: str, name: str) -> Iterator[tuple[str, str]]:
+        low = f"{name.lower()}-config.cmake"
         with gzip.open(self._fetched(listing), "rt", encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                if name in line:
+                if name in line or low in line:
                     path, _, packages = line.rstrip().rpartition(" ")
                     for package in packages.split(","):
                         yield path.rstrip(), package.rpartition("/")[2]

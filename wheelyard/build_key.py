@@ -10,7 +10,14 @@ from wheelyard.digests import key_of
 RECIPE_FORMAT = 2
 """Raised when the builder itself would make other bytes of the same inputs; part of every key."""
 
-_NOTHING: dict[str, Any] = {"build_deps": "wheels", "packages": {}, "natives": {}, "leave_out": []}
+_NOTHING: dict[str, Any] = {
+    "build_deps": "wheels",
+    "build_requires": [],
+    "replaced_build_requires": None,
+    "packages": {},
+    "natives": {},
+    "leave_out": [],
+}
 _ABSENT = object()
 
 
@@ -31,6 +38,8 @@ class BuildInputs:
     :param patches: digests of patches, in the order in which they are applied.
     :param variant: named choice inside the recipe; empty for its default.
     :param build_deps: `source` where the build wheels were built here, too, else `wheels`.
+    :param build_requires: build requirements that the recipe adds.
+    :param replaced_build_requires: those that it puts in the place of the sdist's static ones; None for none.
     :param packages: Debian packages that the recipe adds to the toolchain, name to `VERSION sha256:…`, with
         all that they need beyond it.
     :param natives: native artifacts that it is compiled against, name to digest.
@@ -50,6 +59,8 @@ class BuildInputs:
     patches: tuple[str, ...] = ()
     variant: str = ""
     build_deps: str = "wheels"
+    build_requires: tuple[str, ...] = ()
+    replaced_build_requires: tuple[str, ...] | None = None
     packages: dict[str, str] = field(default_factory=dict)
     natives: dict[str, str] = field(default_factory=dict)
     leave_out: tuple[str, ...] = ()
@@ -65,11 +76,13 @@ class BuildInputs:
 
         What came later is absent where it says nothing, so that the keys from before it stay.
         """
-        document = {**asdict(self), "patches": list(self.patches), "leave_out": list(self.leave_out)}
+        document = {
+            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
+        }
         return {name: value for name, value in document.items() if value != _NOTHING.get(name, _ABSENT)}
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> BuildInputs:
         """Inverse of `to_document`."""
-        lists = {name: tuple(document.get(name, ())) for name in ("patches", "leave_out")}
+        lists = {name: tuple(value) for name, value in document.items() if isinstance(value, list)}
         return cls(**{**document, **lists})

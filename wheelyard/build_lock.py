@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from packaging.utils import parse_wheel_filename
 
@@ -12,23 +13,40 @@ from wheelyard.locks import IndexFile, Lock, Pin
 
 
 def build_lock_key(
-    *, sdist: str, image: str, environment: Mapping[str, str], config_settings: Mapping[str, str]
+    *,
+    sdist: str,
+    image: str,
+    environment: Mapping[str, str],
+    config_settings: Mapping[str, str],
+    build_deps: str = "wheels",
+    build_requires: Sequence[str] = (),
+    replaced_build_requires: Sequence[str] | None = None,
 ) -> str:
     """What decides a build environment; the first lock of one holds, so that build keys hold, too.
+
+    What came later is no part of the key where it says nothing, so that the locks from before it stay.
 
     :param sdist: digest of the source distribution, `sha256:…`.
     :param image: id of the toolchain's compile image, `sha256:…`.
     :param environment: variables that the recipe sets.
     :param config_settings: PEP 517 config settings that the recipe sets.
+    :param build_deps: `source` where its wheels are built here, too, else `wheels`.
+    :param build_requires: that the recipe adds.
+    :param replaced_build_requires: that the recipe puts in the place of the sdist's static ones.
     """
-    return key_of(
-        {
-            "sdist": sdist,
-            "image": image,
-            "environment": dict(environment),
-            "config_settings": dict(config_settings),
-        }
-    )
+    key: dict[str, Any] = {
+        "sdist": sdist,
+        "image": image,
+        "environment": dict(environment),
+        "config_settings": dict(config_settings),
+    }
+    if build_deps != "wheels":
+        key["build_deps"] = build_deps
+    if build_requires:
+        key["build_requires"] = list(build_requires)
+    if replaced_build_requires is not None:
+        key["replaced_build_requires"] = list(replaced_build_requires)
+    return key_of(key)
 
 
 def lock_key_of(inputs: BuildInputs) -> str:
@@ -38,6 +56,9 @@ def lock_key_of(inputs: BuildInputs) -> str:
         image=inputs.toolchain,
         environment=inputs.environment,
         config_settings=inputs.config_settings,
+        build_deps=inputs.build_deps,
+        build_requires=inputs.build_requires,
+        replaced_build_requires=inputs.replaced_build_requires,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-EventType = Literal["state", "phase", "step", "line", "wheel", "done"]
+EventType = Literal["state", "phase", "step", "line", "wheel", "plan", "node", "done"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +15,7 @@ class Event:
 
     :param type: `state` {state}, `phase` {name}, `step` {done, total, text}, `line` {text}, or
         {text, skipped} for lines that are only in the kept log, `wheel` {filename, digest, size, hit},
+        `plan` {nodes, standings} when it is made, `node` {id, standing, reason} of it when that changed,
         `done` {state, result or error}.
     :param job: id of the job that it happened in; a parent's stream carries its children's events, too.
     :param title: that job's title, for instance `numpy 2.4.6`.

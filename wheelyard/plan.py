@@ -55,6 +55,8 @@ class PlanNode:
         unique in the plan.
     :param build_needs: ids of the nodes that must be there before it is compiled.
     :param run_needs: ids of the nodes whose wheels its check installs beside it.
+    :param is_checked: whether its wheel is installed and imported when it is made; not where something that
+        it needs at run time can't be there by then.
     :param inputs: document of its `BuildInputs`; without the wheels of `build_needs` until those are there.
         Empty where it could not be made.
     :param key: its build key; empty until the inputs are whole.
@@ -73,6 +75,7 @@ class PlanNode:
     standing: Standing = Standing.WAITING
     build_needs: tuple[str, ...] = ()
     run_needs: tuple[str, ...] = ()
+    is_checked: bool = True
     inputs: dict[str, Any] = field(default_factory=dict)
     key: str = ""
     job: str = ""

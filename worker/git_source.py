@@ -26,7 +26,7 @@ from worker.build_container import allot, build_environment, container_spec, lay
 from worker.context import Work
 from worker.git_commit import Bounds, PackedCommit, fetch_commit
 from worker.own_names import open_upstream
-from worker.planner import keep_lock, load_lock
+from worker.kept_locks import keep_lock, load_lock
 from worker.resolve import Resolver
 from worker.toolchain_job import ReadyToolchain
 

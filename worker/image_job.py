@@ -13,9 +13,9 @@ from wheelyard.errors import InfrastructureError
 from wheelyard.image_record import WheelPin
 from wheelyard.jobs.states import State
 from wheelyard.requests import Caller, ImageRequest
-from worker.build_job import refuse_failed
 from worker.context import Work
 from worker.outcome import Done, Outcome, Parked
+from worker.plan_job import refuse_failed
 from worker.toolchain_job import ReadyToolchain, ready_toolchain
 from worker.wheel_layer import fill_wheel_layer
 
@@ -33,7 +33,7 @@ def make_image(work: Work) -> Outcome:
         spec = {**spec, "build_job": submitted.job.id}
         if not submitted.cached:
             return Parked(children=(submitted.job.id,), spec=spec)
-    refuse_failed(services, work.claim.job.children)
+    refuse_failed(services.ledger.get_many(work.claim.job.children))
     build = services.ledger.get(spec["build_job"]).result
     if build is None:
         raise InfrastructureError(

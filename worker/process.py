@@ -27,14 +27,20 @@ from worker.engine.detect import detect_engine
 from worker.engine.watched import watched
 from worker.image_job import make_image
 from worker.metrics import WorkerMetrics
+from worker.native_job import make_native
 from worker.patient_store import PatientStore
+from worker.plan_job import make_plan
 from worker.runner import Runner
 from worker.toolchain_job import make_toolchain
+from worker.verification_job import verify_one_wheel
 from worker.wheel_job import make_one_wheel
 
 HANDLERS = {
     Kind.BUILD: make_build,
+    Kind.PLAN: make_plan,
     Kind.WHEEL: make_one_wheel,
+    Kind.NATIVE: make_native,
+    Kind.VERIFY: verify_one_wheel,
     Kind.IMAGE: make_image,
     Kind.TOOLCHAIN: make_toolchain,
 }

@@ -250,7 +250,8 @@ def _unusable(
         return InputError(
             f"{requirement}{because} has no wheel for the toolchain {toolchain.name}",
             expected=f"a wheel for {toolchain.python.tag} that runs on {toolchain.policy}",
-            do="build requirements are not compiled yet: publish that wheel, or take another version",
+            do="publish that wheel, or take another version; where an sdist of it would do, `--build-deps "
+            "source` builds what is needed for building, too",
             project=requirement.name,
         )
     return InputError(

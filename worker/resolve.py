@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,18 +125,25 @@ class Resolver:
         *,
         config_settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
+        wanted: Wanted = "wheel",
+        more: Sequence[str] = (),
+        replaced: Sequence[str] | None = None,
     ) -> Lock:
         """Lock what an sdist needs to be built: `build-system.requires`, and what its backend adds (PEP 517).
 
-        Each pin holds the one wheel that pip chooses for the toolchain; it is in the store afterwards.
+        Each pin holds the one wheel that pip chooses for the toolchain; it is in the store afterwards. Or it
+        holds an sdist, where that is wanted; the backend itself is asked with wheels all the same.
         The backend runs in a container of its own, the resolver in another one that it can't touch.
 
         :param sdist: the archive.
         :param filename: its name on the index, which says how it is unpacked.
         :param config_settings: what the recipe passes to the backend.
         :param environment: variables that the recipe sets for the backend.
+        :param wanted: `sdist` for an environment whose wheels are built here, too.
+        :param more: requirements that the recipe adds.
+        :param replaced: those that it puts in the place of what `build-system.requires` says; None for none.
         :raises BuildFailed: the archive can't be unpacked, or its backend fails.
-        :raises InputError: a build requirement can't be met, or has no wheel.
+        :raises InputError: a build requirement can't be met, or has no wheel, or no sdist.
         """
         name = IndexFile(filename=filename, digest=Digest.of_file(sdist)).filename
         subject = f"the build requirements of {name}"
@@ -149,7 +156,9 @@ class Resolver:
                 (handover.inputs / name).chmod(0o644)
             foreign = stack.enter_context(self._room(handover))
             trusted = stack.enter_context(self._room(handover))
-            static = self._ask_sdist(foreign, index, name, ["static", f"{INPUTS}/{name}"], {})
+            # Asked even where the answer is replaced: that is what unpacks it for the next question.
+            said = self._ask_sdist(foreign, index, name, ["static", f"{INPUTS}/{name}"], {})
+            static = _recipes_requirements(name, said if replaced is None else replaced, more)
             text = self._compile(trusted, handover, index, static, "wheel", subject, name)
             arguments = [
                 self.toolchain.python.executable,
@@ -157,9 +166,11 @@ class Resolver:
                 handover.put("config.json", json.dumps(dict(config_settings or {})).encode()),
             ]
             added = self._ask_sdist(foreign, index, name, ["dynamic", *arguments], environment or {})
-            if not set(added) <= set(static):
-                both = sorted({*static, *added})
-                text = self._compile(trusted, handover, index, both, "wheel", subject, name)
+            both = sorted({*static, *added})
+            if wanted == "sdist" or not set(added) <= set(static):
+                text = self._compile(trusted, handover, index, both, wanted, subject, name)
+            if wanted == "sdist":
+                return Lock(pins=_pins(text, index, served=None), text=text)
             served = self._choose_wheels(trusted, handover, index, text, subject)
         return Lock(pins=_pins(text, index, served=served), text=text)
 
@@ -284,6 +295,12 @@ def _read_requirements(text: str, filename: str) -> tuple[str, ...]:
         )
     origin = f"a build requirement of {filename}"
     return tuple(sorted({str(parse_requirement(line.strip(), origin)) for line in document}))
+
+
+def _recipes_requirements(filename: str, said: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:
+    """Requirements in one spelling; the recipe's own ones are refused where they are more than that."""
+    origin = f"a build requirement of {filename} by its recipe"
+    return tuple(sorted({str(parse_requirement(line, origin)) for line in (*said, *more)}))
 
 
 def _pins(text: str, index: PullThrough, served: set[Digest] | None) -> tuple[Pin, ...]:

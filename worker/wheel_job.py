@@ -148,7 +148,8 @@ def publish(
         published_at=time.time(),
     )
     # Before the record: a note of a wheel that is not there is passed over, and one too few is for ever.
-    if patiently(work, lambda: note_fitting(store, record, sdist)):
+    tested = work.claim.job.spec.get("test", True)
+    if tested and patiently(work, lambda: note_fitting(store, record, sdist)):
         work.log.line(f"{record.filename} may fit other toolchains, too")
     body = json.dumps(record.to_document(), sort_keys=True).encode()
     try:

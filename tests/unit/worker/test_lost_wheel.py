@@ -17,7 +17,7 @@ from wheelyard.toolchains import get_toolchain
 from wheelyard.wheel_record import WheelRecord
 from worker import wheel_job
 from worker.build_container import WheelOrder
-from worker.planner import whole_record
+from worker.wheel_records import whole_record
 from worker.wheel_job import make_one_wheel, next_build_number
 
 BODY, METADATA = b"the wheel", b"its metadata"

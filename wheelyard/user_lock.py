@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from packaging.markers import Marker
@@ -12,14 +11,16 @@ from packaging.utils import canonicalize_name
 
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError
+from wheelyard.requirement_lines import (
+    INDEX_OPTIONS,
+    OTHER_OPTIONS,
+    logical_lines,
+    option_name,
+    split_hashes,
+)
 
-_COMMENT = re.compile(r"(^|\s)#.*$")
-_HASH = re.compile(r"\s--hash[= ]")
-_INDEX_OPTIONS = ("--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--no-index")
-# They change nothing of which versions and bytes are wanted.
-_OTHER_OPTIONS = (
-    "--trusted-host", "--require-hashes", "--only-binary", "--prefer-binary", "--pre", "--use-feature",
-)  # fmt: skip
+# With exact versions it changes nothing.
+_NOTHING_TO_PINS = ("--pre",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +103,10 @@ def read_user_lock(texts: Sequence[tuple[str, str]]) -> UserLock:
     for name, text in texts:
         base = len(lines)
         lines += text.splitlines()
-        for first, last, logical in _logical_lines(lines[base:]):
+        for first, last, logical in logical_lines(lines[base:]):
             origin = f"{name}, line {first + 1}"
             if logical.startswith("-"):
-                if _option(logical, origin) in _INDEX_OPTIONS:
+                if _option(logical, origin) in INDEX_OPTIONS:
                     index_lines += range(base + first, base + last)
             else:
                 pins.append(_pinned(logical, origin, (base + first, base + last)))
@@ -119,27 +120,9 @@ def read_user_lock(texts: Sequence[tuple[str, str]]) -> UserLock:
     return UserLock(lines=tuple(lines), pins=tuple(pins), index_lines=tuple(index_lines))
 
 
-def _logical_lines(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Lines joined at their backslashes, without comments, each with its first number and that behind it."""
-    first, joined = 0, ""
-    for number, line in enumerate(lines):
-        text = _COMMENT.sub("", line).strip()
-        if not joined:
-            first = number
-        if text.endswith("\\"):
-            joined += text.removesuffix("\\").rstrip() + " "
-            continue
-        joined += text
-        if joined.strip():
-            yield first, number + 1, joined.strip()
-        joined = ""
-    if joined.strip():
-        yield first, len(lines), joined.strip()
-
-
 def _option(line: str, origin: str) -> str:
-    name = re.split(r"[=\s]", line, maxsplit=1)[0]
-    if name in (*_INDEX_OPTIONS, *_OTHER_OPTIONS):
+    name = option_name(line)
+    if name in (*INDEX_OPTIONS, *OTHER_OPTIONS, *_NOTHING_TO_PINS):
         return name
     do = "leave the line out"
     if name in ("-r", "--requirement", "-c", "--constraint"):
@@ -154,9 +137,9 @@ def _option(line: str, origin: str) -> str:
 
 
 def _pinned(line: str, origin: str, span: tuple[int, int]) -> PinnedLine:
-    text, *hashes = _HASH.split(line)
+    text, digests = split_hashes(line, origin)
     try:
-        requirement = Requirement(text.strip())
+        requirement = Requirement(text)
     except InvalidRequirement as error:
         raise InputError(
             f"{origin}: {text[:80]!r} is not the requirement of an index",
@@ -168,7 +151,7 @@ def _pinned(line: str, origin: str, span: tuple[int, int]) -> PinnedLine:
     exact = len(clauses) == 1 and clauses[0].operator in ("==", "===")
     if requirement.url is not None or not exact or clauses[0].version.endswith(".*"):
         raise InputError(
-            f"{origin}: {text[:80].strip()!r} is not pinned",
+            f"{origin}: {text[:80]!r} is not pinned",
             expected=f"an exact version: {requirement.name}==VERSION",
             found=requirement.url or str(requirement.specifier) or "no version",
             do="lock it with `pip-compile --generate-hashes` or `uv pip compile`, and wait for the lock; "
@@ -178,21 +161,10 @@ def _pinned(line: str, origin: str, span: tuple[int, int]) -> PinnedLine:
         project=canonicalize_name(requirement.name),
         version=clauses[0].version,
         requirement=requirement,
-        digests=frozenset(_digest(word, origin) for word in hashes),
+        digests=digests,
         origin=origin,
         span=span,
     )
-
-
-def _digest(text: str, origin: str) -> Digest:
-    word = text.strip()
-    try:
-        # Another algorithm's name stays before the digits, and is refused with them.
-        return Digest(word.removeprefix("sha256:"))
-    except InputError as error:
-        raise InputError(
-            f"{origin}: a hash can't be read", expected="--hash=sha256:…", found=word[:80]
-        ) from error
 
 
 def _refuse_contradictions(pins: Sequence[PinnedLine]) -> None:

@@ -4,24 +4,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from wheelyard.cli.input_options import (
+    BuildDeps,
+    BuildDepsFrom,
+    Chosen,
+    Constraints,
+    Extras,
+    Groups,
+    Locked,
+    RequirementFiles,
+    Requirements,
+    Variants,
+    build_request,
+)
 from wheelyard.cli.limit_options import Cpus, Disk, Memory, Timeout, limits_field
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.session import session_of
-from wheelyard.requirements import normalise_requirements, read_requirements_file
 
-Requirements = Annotated[
-    list[str] | None,
-    typer.Argument(help="Requirements such as numpy or 'numpy>=2,<3' (PEP 508).", metavar="[REQ]..."),
-]
-RequirementFiles = Annotated[
-    list[Path] | None,
-    typer.Option("--requirement", "-r", help="A file of requirements; may be repeated.", metavar="FILE"),
-]
 ToolchainName = Annotated[
     str,
     typer.Option("--toolchain", "-t", help="Toolchain; empty means the service's default.", metavar="NAME"),
@@ -46,6 +49,12 @@ def build(
     context: typer.Context,
     requirements: Requirements = None,
     files: RequirementFiles = None,
+    constraint: Constraints = None,
+    extra: Extras = None,
+    group: Groups = None,
+    locked: Locked = False,
+    build_deps: BuildDeps = BuildDepsFrom.WHEELS,
+    variant: Variants = None,
     toolchain: ToolchainName = "",
     channel: ChannelName = "default",
     refresh: Refresh = False,
@@ -60,14 +69,18 @@ def build(
 ) -> None:
     """Build wheels of requirements and of all that they need, or take them from the cache.
 
-    Follows the work to its end; Ctrl-C cancels it, and a second Ctrl-C leaves at once. The same request of
-    two people is built once.
+    What is asked for stands on the command line and in files of every usual kind: requirements, locks with
+    hashes, a project's pyproject.toml. Follows the work to its end; Ctrl-C cancels it, and a second Ctrl-C
+    leaves at once. The same request of two people is built once.
 
     \b
     Examples:
       wheelyard build numpy
       wheelyard build 'numpy>=2' opencv-python-headless --toolchain debian12-cp311
-      wheelyard build -r requirements.txt --progress plain
+      wheelyard build -r requirements.in --constraint versions.txt
+      wheelyard build -r uv.lock --extra video --locked
+      wheelyard build . --group test --build-deps source
+      wheelyard build 'demo @ git+https://git.example.org/demo.git@1f0e…'
       wheelyard build opencv-python-headless --memory 16G --timeout 4h
       id=$(wheelyard build numpy --detach); wheelyard logs -f $id
     """
@@ -75,30 +88,15 @@ def build(
 
     session = session_of(context)
     request = build_request(
-        requirements, files, toolchain or session.settings().toolchain, channel, refresh=refresh
-    )
+        requirements, files, toolchain or session.settings().toolchain, channel, refresh=refresh,
+        chosen=Chosen.of(
+            constraint, extra, group, locked=locked, build_deps=build_deps, variants=variant
+        ),
+    )  # fmt: skip
     request |= asker_fields(batch=batch, webhook=webhook)
     request |= limits_field(memory, cpus, disk, timeout)
     with session.client() as client:
         raise typer.Exit(follow_job(client, client.build(request), progress, detach=detach))
-
-
-def build_request(
-    requirements: list[str] | None, files: list[Path] | None, toolchain: str, channel: str, *, refresh: bool
-) -> dict[str, Any]:
-    """The body of a build request.
-
-    :raises InputError: nothing is asked for, or a requirement names something other than an index.
-    """
-    lines = list(requirements or ())
-    for path in files or ():
-        lines += read_requirements_file(path)
-    return {
-        "requirements": list(normalise_requirements(lines)),
-        "toolchain": toolchain,
-        "channel": channel,
-        "refresh": refresh,
-    }
 
 
 def asker_fields(*, batch: bool, webhook: str) -> dict[str, Any]:

@@ -17,14 +17,24 @@ from wheelyard.cli.build_command import (
     ChannelName,
     Progress,
     Refresh,
-    RequirementFiles,
-    Requirements,
     ToolchainName,
     Webhook,
     asker_fields,
-    build_request,
 )
 from wheelyard.cli.image_loading import LoadEngine, find_engine
+from wheelyard.cli.input_options import (
+    BuildDeps,
+    BuildDepsFrom,
+    Chosen,
+    Constraints,
+    Extras,
+    Groups,
+    Locked,
+    RequirementFiles,
+    Requirements,
+    Variants,
+    build_request,
+)
 from wheelyard.cli.limit_options import Cpus, Disk, Memory, Timeout, limits_field
 from wheelyard.cli.progress.display import ProgressStyle, resolve_style
 from wheelyard.cli.session import session_of
@@ -41,6 +51,12 @@ def image(
     context: typer.Context,
     requirements: Requirements = None,
     files: RequirementFiles = None,
+    constraint: Constraints = None,
+    extra: Extras = None,
+    group: Groups = None,
+    locked: Locked = False,
+    build_deps: BuildDeps = BuildDepsFrom.WHEELS,
+    variant: Variants = None,
     toolchain: ToolchainName = "",
     channel: ChannelName = "default",
     refresh: Refresh = False,
@@ -115,8 +131,11 @@ def image(
     check_outputs(outputs, detach=detach)
     loader = find_engine(engine) if load else ""
     build = build_request(
-        requirements, files, toolchain or session.settings().toolchain, channel, refresh=refresh
-    )
+        requirements, files, toolchain or session.settings().toolchain, channel, refresh=refresh,
+        chosen=Chosen.of(
+            constraint, extra, group, locked=locked, build_deps=build_deps, variants=variant
+        ),
+    )  # fmt: skip
     request: dict[str, Any] = {
         **build,
         **limits_field(memory, cpus, disk, timeout),

@@ -1,0 +1,1 @@
+"""What a user asks for, in whatever file it stands: requirements, locks, a project's pyproject.toml."""

@@ -130,6 +130,15 @@ class Catalogue:
                 )
             )
 
+    def use_compiler_cache(self, project: str, toolchain: str, digest: Digest) -> None:
+        """Note that a build took a compiler cache: of several, those that were used last stay longest."""
+        row = CompilerCacheRow
+        query = update(row).where(
+            row.project == project, row.toolchain == toolchain, row.digest == str(digest)
+        )
+        with self.database.transaction() as session:
+            session.execute(query.values(saved_at=self._clock()))
+
     def build_lock(self, key: str) -> Digest | None:
         """Digest of a locked build environment, or None.
 

@@ -20,7 +20,10 @@ def restore(project: str, toolchain: str, *, catalogue: Catalogue, store: Store,
     """Lay the newest cache's tar at `target`; False where there is none. Its loss is never an error."""
     try:
         digest = catalogue.compiler_cache(project, toolchain)
-        return digest is not None and store.fetch_blob(digest, target)
+        if digest is None or not store.fetch_blob(digest, target):
+            return False
+        catalogue.use_compiler_cache(project, toolchain, digest)
+        return True
     except WheelyardError as error:
         logger.warning("the compiler cache could not be restored", project=project, error=error.failed)
         target.unlink(missing_ok=True)

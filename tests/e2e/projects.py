@@ -66,6 +66,50 @@ if "bdist_wheel" in sys.argv:
         sys.exit("the sandbox leaks: " + ", ".join(findings))
 setup(name="nosydemo", version="1.0", py_modules=["nosydemo"])
 """
+PLACED_SETUP = """\
+import pathlib
+from setuptools import Extension, setup
+folder = pathlib.Path("include").absolute()
+setup(name="placedemo", version="1.0",
+      ext_modules=[Extension("placedemo", ["placedemo.c"], include_dirs=[str(folder)])])
+"""
+PLACED_SOURCE = """\
+#include <Python.h>
+#include <place.h>
+static PyObject *place_of(PyObject *self, PyObject *args) { return PyUnicode_FromString(place()); }
+static PyMethodDef methods[] = {{"place", place_of, METH_NOARGS, "Where."}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "placedemo", NULL, -1, methods};
+PyMODINIT_FUNC PyInit_placedemo(void) { return PyModule_Create(&module); }
+"""
+STAMPED_SETUP = """\
+import os, pathlib, socket, sys, time
+from setuptools import Extension, setup
+if "bdist_wheel" in sys.argv:
+    pathlib.Path("stampdemo_made.py").write_text(
+        f"where = {os.getcwd()!r}\\nhost = {socket.gethostname()!r}\\nyear = {time.gmtime().tm_year}\\n")
+setup(name="stampdemo", version="1.0", py_modules=["stampdemo_made"],
+      ext_modules=[Extension("_stampdemo", ["stamp.c"],
+                             define_macros=[("WHERE", '"' + os.getcwd() + '"')])])
+"""
+STAMPED_SOURCE = """\
+#include <Python.h>
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_stampdemo", WHERE, -1, NULL};
+PyMODINIT_FUNC PyInit__stampdemo(void) { return PyModule_Create(&module); }
+"""
+DECLARED = "Metadata-Version: 2.2\nName: {name}\nVersion: 1.0\n"
+STABLE_SETUP = """\
+from setuptools import Extension, setup
+extension = Extension("{name}", ["{name}.c"], py_limited_api=True, define_macros={macros!r})
+setup(name="{name}", version="1.0", ext_modules=[extension],
+      options={{"bdist_wheel": {{"py_limited_api": "cp39"}}}})
+"""
+
+
+def stable(name: str, text: str, macros: tuple[tuple[str, str], ...] = ()) -> dict[str, str]:
+    """Files of an sdist whose extension claims the stable ABI of Python 3.9; they declare that it needs nothing."""
+    setup = STABLE_SETUP.format(name=name, macros=list(macros))
+    declared = DECLARED.format(name=name)
+    return {"PKG-INFO": declared, "pyproject.toml": PYPROJECT, "setup.py": setup, f"{name}.c": text}
 
 
 def extension(name: str, module: str, source: str, text: str, needs: tuple[str, ...] = ()) -> dict[str, str]:
@@ -94,6 +138,25 @@ def fill_site(site: IndexSite) -> None:
     site.add_sdist(
         "nosydemo", "1.0", {"pyproject.toml": PYPROJECT, "setup.py": NOSY_SETUP, "nosydemo.py": ""}
     )
+    header = "static const char *place(void) { return __FILE__; }\n"
+    placed = {"placedemo.c": PLACED_SOURCE, "include/place.h": header}
+    site.add_sdist("placedemo", "1.0", {"pyproject.toml": PYPROJECT, "setup.py": PLACED_SETUP, **placed})
+    site.add_sdist(
+        "stampdemo", "1.0",
+        {"pyproject.toml": PYPROJECT, "setup.py": STAMPED_SETUP, "stamp.c": STAMPED_SOURCE},
+    )  # fmt: skip
+    pure = (
+        PYPROJECT
+        + '[project]\nname = "puredemo"\nversion = "1.0"\n[tool.setuptools]\npy-modules = ["puredemo"]\n'
+    )
+    declared = DECLARED.format(name="puredemo")
+    site.add_sdist("puredemo", "1.0", {"PKG-INFO": declared, "pyproject.toml": pure, "puredemo.py": ""})
+    limited = (("Py_LIMITED_API", "0x03090000"),)
+    site.add_sdist("abidemo", "1.0", stable("abidemo", C_SOURCE.replace("cdemo", "abidemo"), limited))
+    private = C_SOURCE.replace("cdemo", "nonabidemo").replace(
+        "return PyLong_FromLong(42)", "return PyLong_FromLong(PyUnicode_AsUTF8(args) != NULL)"
+    )
+    site.add_sdist("nonabidemo", "1.0", stable("nonabidemo", private))
     site.add_wheel("wheelonly", "1.0")
     site.add_sdist("futuredemo", "1.0", requires_python=">=3.99")
     lie = site.add_sdist("liardemo", "1.0")

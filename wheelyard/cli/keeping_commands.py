@@ -170,6 +170,10 @@ def gc(
     logs_older_than: Annotated[
         str, typer.Option(help="Logs of what ended as long ago may go.", metavar="TIME")
     ] = "",
+    keep_compiler_caches: Annotated[
+        str,
+        typer.Option(help="Only those that were used last stay, up to this size: 20G.", metavar="SIZE"),
+    ] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="One line of JSON for each object, and one of the sums.")
     ] = False,
@@ -205,6 +209,7 @@ def gc(
             keep_size=rule_size("--keep-size", keep_size),
             channels=frozenset(map(check_channel, channel or ())),
             logs_older_than=rule_seconds("--logs-older-than", logs_older_than),
+            keep_compiler_caches=rule_size("--keep-compiler-caches", keep_compiler_caches),
         )
         with step_progress() as progress:
             collected = Collection(store, database, rules).run(

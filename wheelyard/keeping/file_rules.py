@@ -28,6 +28,7 @@ class Rules:
     :param keep_size: only so many files of a channel go that it takes up no more than this.
     :param channels: whose files may go; empty for all.
     :param logs_older_than: logs of jobs and wheels may go that ended longer ago.
+    :param keep_compiler_caches: the compiler caches that were used last stay, as far as they take up no more.
     :param grace: bytes that were written or needed within it stay, whatever else.
     :param recent: what jobs named that ended within it stays.
     """
@@ -37,6 +38,7 @@ class Rules:
     keep_size: int | None = None
     channels: frozenset[str] = frozenset()
     logs_older_than: float | None = None
+    keep_compiler_caches: int | None = None
     grace: float = GRACE_SECONDS
     recent: float = RECENT_SECONDS
 

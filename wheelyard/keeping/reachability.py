@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from wheelyard.build_key import BuildInputs
 from wheelyard.build_lock import lock_key_of
 from wheelyard.catalogue import index_file_of
 from wheelyard.digests import Digest
@@ -33,6 +32,11 @@ from wheelyard.keeping.file_rules import FileVerdict, HeldFile, Rules, judge_cha
 from wheelyard.keeping.marks import Marks
 from wheelyard.keeping.progress import Progress
 from wheelyard.keeping.row_pages import rows_by
+from wheelyard.native_record import PLACE as NATIVES
+from wheelyard.native_record import NativeRecord
+from wheelyard.package_lock import IMAGES as PACKAGE_IMAGES
+from wheelyard.package_lock import LOCKS as PACKAGE_LOCKS
+from wheelyard.package_lock import package_digests
 from wheelyard.removed_files import REMOVED
 from wheelyard.store.contract import Store
 from wheelyard.toolchain_record import PLACE as TOOLCHAINS
@@ -56,7 +60,9 @@ _WHEELS = "records/wheels/"
 _IMAGES = "records/images/"
 _LAYERS = "records/layers/"
 _NOTES = (VERIFIED, FITTING)
-_KNOWN = (FILES, REMOVED, CHANGES, TOOLCHAINS, _WHEELS, _IMAGES, _LAYERS, *_NOTES, "probes/", "sweeps/")
+_RECIPES = (NATIVES, PACKAGE_LOCKS, PACKAGE_IMAGES)
+_RECORDS = (TOOLCHAINS, _WHEELS, _IMAGES, _LAYERS, *_RECIPES, *_NOTES)
+_KNOWN = (FILES, REMOVED, CHANGES, *_RECORDS, "probes/", "sweeps/")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -88,7 +94,9 @@ class Reachability:
         self._mark_images(marks)
         self._judge_files(marks, judged)
         self._mark_wheels(marks)
+        self._mark_natives(marks)
         self._mark_toolchains(marks)
+        self._mark_packages(marks)
         self._mark_layers(marks)
         self._mark_rows(marks)
         self._mark_others(marks)
@@ -108,9 +116,6 @@ class Reachability:
                 text = json.dumps([row.spec, row.result])
                 marks.keep([*_DIGEST.findall(text), row.log], ACTIVE_JOB, f"{row.title[:60]} ({row.id})")
                 self._keys |= {row.key, *row.spec.get("runtime", ())}
-                self._keys |= {
-                    BuildInputs.from_document(node["inputs"]).key for node in row.spec.get("nodes", ())
-                }
                 for document in (row.spec, row.result or {}):
                     plan = document.get("plan") or {}
                     self._keys |= {node["key"] for node in plan.get("nodes", ())}
@@ -171,6 +176,7 @@ class Reachability:
                 marks.keep([record.digest], ACTIVE_JOB, record.filename)
             inputs = record.inputs
             used = [inputs.sdist, *inputs.build_wheels.values(), *inputs.patches]
+            used += [*package_digests(inputs.packages), *inputs.natives.values()]
             age = self._now - record.published_at
             if marks.kept(record.digest) is None and age > self._rules.grace:
                 marks.want_no_more([record.digest, record.metadata_digest], "a wheel that no channel shows",
@@ -191,6 +197,26 @@ class Reachability:
         else:
             marks.keep([log], LOG, detail)
 
+    def _mark_natives(self, marks: Marks) -> None:
+        """Natives stay with the wheels that are compiled against them."""
+        for name, body in self._read(NATIVES, "records of natives"):
+            try:
+                record = NativeRecord.from_document(json.loads(body))
+            except (ValueError, KeyError, TypeError):
+                marks.keep(_DIGEST.findall(body.decode(errors="replace")), NAMED, name)
+                continue
+            inputs, of = record.inputs, f"{record.inputs.name} {record.inputs.version}"
+            used = [*inputs.sources.values(), *package_digests(inputs.packages)]
+            marks.attach(record.digest, name)
+            named = marks.kept(record.digest) is not None or record.key in self._keys
+            if named or self._now - record.published_at <= self._rules.grace:
+                marks.keep([record.digest, *used], INPUT, of)
+                self._mark_log(marks, record.log, record.published_at, of)
+                self._images.add(inputs.toolchain)
+            else:
+                marks.want_no_more([record.digest, *used], "a native that no kept wheel was made with", of)
+                marks.want_no_more([record.log], "the log of a native that is no more", of)
+
     def _mark_toolchains(self, marks: Marks) -> None:
         with self._database.reading() as session:
             current = {row.name: row.image for row in session.scalars(select(ToolchainRow))}
@@ -200,9 +226,22 @@ class Reachability:
             digests = _DIGEST.findall(body.decode(errors="replace"))
             if image in self._images or current.get(toolchain, image) == image:
                 marks.keep(digests, TOOLCHAIN, toolchain)
+                self._images.add(image)
             else:
                 marks.want_no_more(digests, "a toolchain that nothing was made with", toolchain)
                 marks.attach(image, name)
+
+    def _mark_packages(self, marks: Marks) -> None:
+        """Packages of recipes, and images that have them, stay as long as the toolchain below them."""
+        for place in (PACKAGE_LOCKS, PACKAGE_IMAGES):
+            for name, body in self._read(place, "packages of recipes"):
+                toolchain = str(_fields(body).get("toolchain", ""))
+                digests = _DIGEST.findall(body.decode(errors="replace"))
+                if toolchain in self._images:
+                    marks.keep(digests, TOOLCHAIN, name)
+                else:
+                    marks.want_no_more(digests, "packages over a toolchain that nothing was made with", name)
+                    marks.attach(toolchain, name)
 
     def _mark_layers(self, marks: Marks) -> None:
         """Layers stay with the images that have them; each can be filled again from its wheel."""
@@ -229,10 +268,10 @@ class Reachability:
             jobs = select(JobRow.id, JobRow.log, JobRow.ended_at).where(JobRow.log != "")
             for job in rows_by(session, jobs, JobRow.id):
                 self._mark_log(marks, job.log, job.ended_at, f"job {job.id}")
-            for cache in rows_by(
+            caches = rows_by(
                 session, select(CompilerCacheRow), CompilerCacheRow.project, CompilerCacheRow.toolchain
-            ):
-                marks.keep([cache.digest], COMPILER_CACHE, f"{cache.project}, {cache.toolchain}")
+            )
+            self._mark_compiler_caches(marks, list(caches))
             for lock in rows_by(session, select(BuildLockRow), BuildLockRow.key):
                 self._mark_build_lock(marks, lock)
             for page in rows_by(session, select(UpstreamPageRow), UpstreamPageRow.project):
@@ -243,6 +282,17 @@ class Reachability:
                     marks.want_no_more(digests, "upstream's, unused", file.filename)
                 else:
                     marks.keep(digests, UPSTREAM, file.filename)
+
+    def _mark_compiler_caches(self, marks: Marks, caches: list[CompilerCacheRow]) -> None:
+        """Those that were used last stay, as far as the rules give them room; the others cost time."""
+        limit, size = self._rules.keep_compiler_caches, 0
+        for cache in sorted(caches, key=lambda cache: (-cache.saved_at, cache.project, cache.toolchain)):
+            size += cache.size
+            detail = f"{cache.project}, {cache.toolchain}"
+            if limit is None or size <= limit:
+                marks.keep([cache.digest], COMPILER_CACHE, detail)
+            else:
+                marks.want_no_more([cache.digest], "a compiler cache beyond their room", detail)
 
     def upstream_goes(self, used_at: float, fetched_at: float) -> bool:
         """Whether a kept file of upstream's may go: it can be fetched again."""

@@ -1,0 +1,130 @@
+"""Wheels that are built again and compared, and wheels that are built once for several toolchains."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.e2e.conftest import TOOLCHAIN, Stack, free_port, wait_for
+from tests.e2e.made_toolchain import ROOT, made_toolchain
+from tests.e2e.test_builds import built
+from tests.e2e.test_keeping import copied
+from tests.index_site import IndexSite
+from wheelyard.store.folder import FolderStore
+from wheelyard.toolchain_record import save_record
+from worker.engine.contract import Engine
+
+TWIN = "twin"
+TWIN_POLICY = "manylinux_2_40_x86_64"
+
+
+@pytest.fixture(scope="module")
+def stack(site: IndexSite, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack with two toolchains: Debian 12's, and one of the same image for a newer platform policy."""
+    folder = tmp_path_factory.mktemp("sameness")
+    made = made_toolchain(engine)
+    copied(made.settings.data_dir / "store", folder / "store")
+    save_record(FolderStore(folder / "store"), replace(made.record, name=TWIN, policy=TWIN_POLICY))
+    definitions = folder / "toolchains"
+    definitions.mkdir()
+    definition = (ROOT / "infra" / "toolchains" / f"{TOOLCHAIN}.toml").read_text()
+    (definitions / f"{TWIN}.toml").write_text(definition.replace(made.record.policy, TWIN_POLICY))
+    port = free_port()
+    environment = {
+        **os.environ,
+        "WHEELYARD_DATA_DIR": str(folder / "data"),
+        "WHEELYARD_STORE_URL": f"file://{folder / 'store'}",
+        "WHEELYARD_PORT": str(port),
+        "WHEELYARD_INDEX_URL": site.url,
+        "WHEELYARD_TOOLCHAIN": TOOLCHAIN,
+        "WHEELYARD_TOOLCHAINS_DIR": str(definitions),
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+    }
+    log = folder / "up.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "wheelyard", "up"],
+            env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        wait_for(folder / "data" / "run" / "client.json", process, log)
+        running = Stack(
+            process=process, folder=folder, environment=environment, url=f"http://127.0.0.1:{port}", site=site
+        )
+        assert f"toolchains: {TWIN} added" in running.cli("cache", "rebuild-db")
+        yield running
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("project", ["cdemo", "placedemo"])
+def test_a_wheel_is_the_same_in_another_place_on_another_host_and_at_another_time(stack: Stack, project: str):
+    """The second one's compiler sees an absolute path, which it writes into the extension."""
+    wheel = built(stack, project)[0]
+    outcome = json.loads(stack.cli("verify", f"{project}==1.0", "--json"))
+    assert outcome["equal"], outcome["difference"]
+    assert outcome["difference"]["digests"] == [wheel["digest"], wheel["digest"]]
+    assert outcome["circumstances"]["hostname"] == "another-host"
+    assert "equal, byte by byte" in stack.cli("verify", f"{project}==1.0", "--progress", "plain")
+
+
+def test_what_differs_is_named_with_members_and_bytes_and_the_published_wheel_stays(stack: Stack):
+    wheel = built(stack, "stampdemo")[0]
+    outcome = json.loads(stack.start_cli("verify", "stampdemo==1.0", "--json").communicate(timeout=300)[0])
+    assert not outcome["equal"]
+    members = {member["name"]: member for member in outcome["difference"]["members"]}
+    lines = members["stampdemo_made.py"]["lines"]
+    assert "-where = '/build/src'" in lines
+    assert "+where = '/elsewhere/and/further/down/src'" in lines
+    assert "-host = 'wheelyard'" in lines
+    assert "+host = 'another-host'" in lines
+    years = [int(line.rpartition(" ")[2]) for line in lines if "year = " in line]
+    assert years[1] > years[0]
+    (library,) = [member for name, member in members.items() if name.endswith(".so")]
+    assert ".rodata" in library["sections"]
+    assert "stampdemo-1.0.dist-info/RECORD" in members
+    assert set(members) == {"stampdemo_made.py", library["name"], "stampdemo-1.0.dist-info/RECORD"}
+
+    said = stack.cli("verify", "stampdemo==1.0", "--progress", "plain", code=1)
+    assert "not equal: 3 members differ" in said
+    assert f"{library['name']}: other bytes" in said
+    (shown,) = stack.answer("cache", "show", "stampdemo")
+    assert wheel["digest"] in json.dumps(shown)
+
+
+@pytest.mark.parametrize("requirement", ["cdemo", "cdemo>=1", "cdemo==1.*", "cdemo==9.9", "neverbuilt==1.0"])
+def test_what_names_no_published_wheel_is_wrong_input(stack: Stack, requirement: str):
+    assert "cache ls" in stack.cli("verify", requirement, code=2)
+
+
+@pytest.mark.parametrize("project", ["puredemo", "abidemo"])
+def test_a_wheel_that_fits_another_toolchain_is_built_once(stack: Stack, project: str):
+    (first,) = built(stack, project)
+    assert first["hit"] is False
+    (second,) = built(stack, project, "--toolchain", TWIN)
+    assert second["hit"] is True
+    assert second["digest"] == first["digest"]
+
+
+def test_a_wheel_of_one_python_is_built_for_each_toolchain(stack: Stack):
+    (first,) = built(stack, "tracedemo")
+    (second,) = built(stack, "tracedemo", "--toolchain", TWIN)
+    assert second["hit"] is False
+    assert second["filename"] != first["filename"]
+
+
+def test_a_wheel_that_breaks_the_stable_abi_it_claims_fails_with_its_symbols(stack: Stack):
+    said = stack.cli("build", "nonabidemo", "--progress", "plain", code=1)
+    assert "PyUnicode_AsUTF8" in said
+    assert "3.9" in said

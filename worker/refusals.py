@@ -250,8 +250,8 @@ def _unusable(
         return InputError(
             f"{requirement}{because} has no wheel for the toolchain {toolchain.name}",
             expected=f"a wheel for {toolchain.python.tag} that runs on {toolchain.policy}",
-            do="publish that wheel, or take another version; where an sdist of it would do, `--build-deps "
-            "source` builds what is needed for building, too",
+            do="publish that wheel, or take another version: with wheels of the index a backend is asked "
+            "what it needs",
             project=requirement.name,
         )
     return InputError(

@@ -184,7 +184,8 @@ def test_what_an_active_or_recent_job_names_stays(bucket, ended):
     old, _new = bucket.wheel("1.0"), bucket.wheel("1.1")
     app, lock = bucket.blob("an application"), bucket.blob("a lock")
     ledger = Ledger(bucket.database)
-    spec = {"app": str(app), "lock": str(lock), "nodes": [{"inputs": old.inputs.to_document()}]}
+    plan = {"nodes": [{"key": old.key, "digest": str(old.digest)}]}
+    spec = {"app": str(app), "lock": str(lock), "plan": plan}
     job, _ = ledger.submit(Kind.BUILD, "k" * 64, spec=spec, title="a build", toolchain="debian12-cp311")
     if ended:
         claim = ledger.claim(job.id, "worker", 60)

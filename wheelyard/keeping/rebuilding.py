@@ -178,6 +178,9 @@ class _Run:
         inputs = record.inputs
         newest = self._images.get(record.toolchain, (0.0, ""))
         self._images[record.toolchain] = max(newest, (record.published_at, inputs.toolchain))
+        if inputs.build_deps == "source":
+            # Its environment was locked by sdists, which a record does not name: it is locked anew.
+            return
         key = lock_key_of(inputs)
         known = self._locks.get(key)
         if known is None or known[0] > record.published_at:

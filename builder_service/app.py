@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI
 from builder_service import (
     access_tokens,
     blobs,
+    build_reasons,
     channels,
     files,
     health,
@@ -19,9 +20,12 @@ from builder_service import (
     integrity,
     metrics,
     oidc,
+    plan_pages,
+    plans,
     problems,
     project_pages,
     projects,
+    recipes,
     simple_pages,
     submissions,
     toolchains,
@@ -52,9 +56,12 @@ __all__ = ["Services", "create_app", "open_services"]
 _THREADS = 64
 _TAGS = [
     {"name": "builds", "description": "Wheels of a set of requirements, built once for everybody."},
+    {"name": "plans", "description": "What a build would do or does: hits, builds, and what is blocked."},
+    {"name": "verifications", "description": "Published wheels, built again and compared byte by byte."},
     {"name": "images", "description": "Slim runtime images, made of those wheels."},
     {"name": "jobs", "description": "What runs or ran, whatever its kind."},
     {"name": "toolchains", "description": "Compilers, one CPython and a platform policy."},
+    {"name": "recipes", "description": "What single projects need on top of their sdists."},
     {"name": "workers", "description": "Who works, and on what."},
     {"name": "wheels", "description": "What the cache holds, and of what it was made."},
     {
@@ -120,6 +127,8 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
         files.router,
         submissions.router,
         job_routes("/v1/builds", "builds", Kind.BUILD),
+        job_routes("/v1/plans", "plans", Kind.PLAN, shown=False),
+        job_routes("/v1/verifications", "verifications", Kind.VERIFY),
         job_routes("/v1/images", "images", Kind.IMAGE),
         job_routes("/v1/jobs", "jobs", None),
         *(
@@ -127,13 +136,17 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
             for room in (
                 blobs,
                 toolchains,
+                recipes,
+                plans,
                 wheels,
+                build_reasons,
                 workers,
                 uploads,
                 channels,
                 projects,
                 integrity,
                 project_pages,
+                plan_pages,
             )
         ),
     ):

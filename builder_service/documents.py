@@ -14,6 +14,7 @@ from builder_service.problems import Problem, problem_of
 from wheelyard.errors import from_document
 from wheelyard.index_file import FileKind, IndexFile
 from wheelyard.job_place import place_of
+from wheelyard.job_result import told_result
 from wheelyard.jobs.deliveries import Delivery
 from wheelyard.jobs.queue_place import QueuePlace
 from wheelyard.jobs.states import Job, Kind, Priority, State
@@ -265,7 +266,7 @@ def job_fields(
             )
             for child in children
         ],
-        "result": job.result,
+        "result": told_result(job.result),
         "error": problem_of(from_document(job.error), place_of(job)) if job.error else None,
         "links": _links(job),
         "transitions": (

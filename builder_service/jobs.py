@@ -51,15 +51,16 @@ From = Annotated[
 Line = Annotated[int | None, Query(ge=1, description="Number of the own log's first line, from 1.")]
 
 
-def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
+def job_routes(prefix: str, tag: str, kind: Kind | None, *, shown: bool = True) -> APIRouter:
     """The addresses of the jobs of one kind, or of any.
 
     :param prefix: path below which they live.
     :param kind: jobs of another kind are not found there; None for all.
+    :param shown: whether the document of one job is among them; else another room answers with more.
     """
     router = APIRouter(prefix=prefix, tags=[tag])
     noun = tag.removesuffix("s")
-    wanted = _finder(kind)
+    wanted = job_finder(kind)
 
     @router.get("", operation_id=f"list_{tag}", summary=f"The latest {tag}", responses=responses(422))
     def latest(
@@ -71,7 +72,6 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
         places = services.places.of_all(jobs)
         return JobList(jobs=[JobDocument(**job_fields(job, places=places)) for job in jobs])
 
-    @router.get("/{job_id}", operation_id=f"get_{noun}", summary=f"One {noun}", responses=responses(404, 422))
     def one(
         services: Opened,
         job: Annotated[Job, Depends(wanted)],
@@ -81,6 +81,11 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
         moves = services.ledger.transitions(job.id) if transitions else None
         places = services.places.family(job, children)
         return JobDocument(**job_fields(job, children, moves, places))
+
+    if shown:
+        router.get(
+            "/{job_id}", operation_id=f"get_{noun}", summary=f"One {noun}", responses=responses(404, 422)
+        )(one)
 
     @router.get(
         "/{job_id}/events",
@@ -151,7 +156,12 @@ def job_routes(prefix: str, tag: str, kind: Kind | None) -> APIRouter:
     return router
 
 
-def _finder(kind: Kind | None) -> Callable[[JobId, Opened, CurrentIdentity], Job]:
+def job_finder(kind: Kind | None) -> Callable[[JobId, Opened, CurrentIdentity], Job]:
+    """What finds the job of an address, where its sender may see it.
+
+    :param kind: jobs of another kind are not found; None for all.
+    """
+
     def wanted(job_id: JobId, services: Opened, identity: CurrentIdentity) -> Job:
         if not _ID.fullmatch(job_id):
             raise NotFound(

@@ -14,6 +14,7 @@ from fastapi.sse import ServerSentEvent
 from builder_service.services import Services
 from wheelyard.errors import QueueUnavailable, WheelyardError
 from wheelyard.event import Event, EventType, Seen
+from wheelyard.job_result import told_result
 from wheelyard.jobs.states import Job
 
 _ENTRY = re.compile(r"([0-9]{1,20})(-([0-9]{1,20}))?")
@@ -134,7 +135,7 @@ def _what(event: Event) -> tuple[str, str]:
 
 def final_event(job: Job) -> Event:
     """The `done` of a job that ended, as SQL knows it."""
-    outcome = {"result": job.result} if job.error is None else {"error": job.error}
+    outcome = {"result": told_result(job.result)} if job.error is None else {"error": job.error}
     return Event(
         type="done", job=job.id, title=job.title, at=job.ended_at, facts={"state": job.state.value, **outcome}
     )

@@ -1,4 +1,4 @@
-"""Addresses that take requests: builds, images, and the making of a toolchain."""
+"""Addresses that take requests: builds, plans, verifications, images, and the making of a toolchain."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from builder_service.metrics import metrics_of
 from builder_service.problems import responses
 from builder_service.services import Opened, Services
 from builder_service.tokens import CurrentIdentity, allowed
+from builder_service.verifications import VerificationBody, limits_of_record
 from wheelyard.access_token import Scope
 from wheelyard.digests import key_of
 from wheelyard.identity import Identity
@@ -66,6 +67,32 @@ def submit_build(
 
     def ask(caller: Caller) -> Submission:
         return services.requests.build(body.request(services), now=time.time(), caller=caller)
+
+    return _Answering(services, identity, request, response).answer(body, key, ask)
+
+
+@router.post(
+    "/v1/plans",
+    status_code=202,
+    operation_id="submit_plan",
+    summary="Ask what a build would do",
+    tags=["plans"],
+    dependencies=_BUILDER,
+    responses={**_ANSWERS, **responses(400, 401, 403, 404, 409, 413, 422)},
+)
+def submit_plan(
+    body: BuildBody,
+    services: Opened,
+    identity: CurrentIdentity,
+    request: Request,
+    response: Response,
+    key: IdempotencyKey = None,
+) -> SubmissionDocument:
+    """The body is that of a build. Everything is resolved and looked up; nothing is compiled."""
+    identity.check_channel(body.channel)
+
+    def ask(caller: Caller) -> Submission:
+        return services.requests.plan(body.request(services), now=time.time(), caller=caller)
 
     return _Answering(services, identity, request, response).answer(body, key, ask)
 
@@ -124,6 +151,38 @@ def submit_toolchain(
     return _Answering(services, identity, request, response).answer(
         body or ToolchainBody.model_validate({}), key, ask
     )
+
+
+@router.post(
+    "/v1/verifications",
+    status_code=202,
+    operation_id="submit_verification",
+    summary="Ask for a published wheel to be built again and compared",
+    tags=["verifications"],
+    dependencies=_BUILDER,
+    responses={**_ANSWERS, **responses(400, 401, 403, 404, 409, 413, 422)},
+)
+def submit_verification(
+    body: VerificationBody,
+    services: Opened,
+    identity: CurrentIdentity,
+    request: Request,
+    response: Response,
+    key: IdempotencyKey = None,
+) -> SubmissionDocument:
+    """Builds it of the very same inputs in another place, on another host and at another time.
+
+    The published wheel stays, whatever comes out. The job's result says whether the two are equal, and which
+    members differ where they are not.
+    """
+    identity.check_channel(body.channel)
+
+    def ask(caller: Caller) -> Submission:
+        record = body.record(services)
+        limits = limits_of_record(services, record)
+        return services.requests.verification(record, channel=body.channel, limits=limits, caller=caller)
+
+    return _Answering(services, identity, request, response).answer(body, key, ask)
 
 
 class _Answering:

@@ -14,8 +14,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,6 +32,7 @@ from wheelyard.errors import (
     Unauthorized,
     WheelyardError,
 )
+from wheelyard.recipes import list_recipes, resolve_recipe
 
 TOOLCHAIN = {
     "name": "debian12-cp311",
@@ -46,6 +48,7 @@ TOOLCHAIN = {
 _REQUEST_FIELDS = {
     "requirements", "constraints", "toolchain", "channel", "refresh",
     "app", "entrypoint", "command", "environment", "labels", "workdir", "user", "limits",
+    "variants",
 }  # fmt: skip
 _ASKER_FIELDS = {"priority", "client", "webhook"}
 ENDED = {"succeeded", "failed", "cancelled"}
@@ -100,6 +103,7 @@ class FakeService:
         self.channels = {"default", "team"}
         self.records: dict[str, dict[str, Any]] = {}
         self.index = FakeIndex(self.wheels)
+        self.recipes_dir: Path | None = None
         self.workers: list[dict[str, Any]] = []
         self.tokens: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, str]] = []
@@ -390,7 +394,11 @@ class _Door(BaseHTTPRequestHandler):
         elif path == "/v1/jobs":
             newest = sorted(service.jobs.values(), key=lambda job: -job.created_at)
             self._json({"jobs": [service.document(job) for job in newest]})
-        elif path in ("/v1/builds", "/v1/images"):
+        elif found := re.fullmatch(r"/v1/plans/([^/]+)", path):
+            self._json({**service.document(service.job(found[1])), "plan": None})
+        elif found := re.fullmatch(r"/v1/plans/([^/]+)/plan\.svg", path):
+            raise NotFound(f"job {service.job(found[1]).id} has no plan yet")
+        elif path in ("/v1/builds", "/v1/plans", "/v1/images"):
             spec = json.loads(body)
             if not spec.get("requirements") or set(spec) - _REQUEST_FIELDS - _ASKER_FIELDS:
                 raise InputError("the request is wrong at body.requirements")
@@ -405,6 +413,11 @@ class _Door(BaseHTTPRequestHandler):
             if not named:
                 raise NotFound(f"there is no toolchain {found[1]!r}", do="see `wheelyard toolchain list`")
             self._json(named[0])
+        elif path == "/v1/recipes":
+            self._json({"recipes": [asdict(line) for line in list_recipes(service.recipes_dir)]})
+        elif found := re.fullmatch(r"/v1/recipes/([^/]+)", path):
+            query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+            self._json(resolve_recipe(found[1], service.recipes_dir, **query).to_document())
         elif path == "/v1/workers":
             self._json({"workers": service.workers})
         elif path == "/v1/wheels":
@@ -414,6 +427,8 @@ class _Door(BaseHTTPRequestHandler):
             self._json(service.page(found[1] or "default", found[2]))
         elif found := re.fullmatch(r"/files/([0-9a-f]{64})/[^/]+", path):
             self._blob(f"sha256:{found[1]}", body)
+        elif found := re.fullmatch(r"/v1/wheels/([^/]+)/([^/]+)/why", path):
+            raise NotFound(f"the channel default has no build of {found[1]} {found[2]}")
         elif found := re.fullmatch(r"/v1/wheels/([0-9a-f]{64})", path):
             if found[1] not in service.records:
                 raise NotFound(f"no wheel has the build key {found[1]}")

@@ -18,6 +18,7 @@ from wheelyard.answers import CachedWheel, JobAnswer, read_error
 from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError, InputError, NotFound, Unauthorized, WheelyardError
 from wheelyard.lock_standing import OfferedFile
+from wheelyard.plan_answer import PlanAnswer
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
@@ -93,6 +94,13 @@ class Client:
         """
         return self._ask("/v1/builds", request)
 
+    def plan(self, request: Mapping[str, Any]) -> JobAnswer:
+        """Ask what a build would do; nothing is compiled.
+
+        :param request: as a build's.
+        """
+        return self._ask("/v1/plans", request)
+
     def image(self, request: Mapping[str, Any]) -> JobAnswer:
         """Ask for a runtime image; the same request again joins the same job.
 
@@ -100,9 +108,34 @@ class Client:
         """
         return self._ask("/v1/images", request)
 
+    def verify(self, request: Mapping[str, Any]) -> JobAnswer:
+        """Ask for a published wheel to be built again and compared.
+
+        :param request: project, version, toolchain, channel; and priority, client, webhook.
+        """
+        return self._ask("/v1/verifications", request)
+
     def job(self, job_id: str) -> JobAnswer:
         """A job as it stands now."""
         return JobAnswer.from_document(self._json("GET", f"/v1/jobs/{_segment(job_id)}"))
+
+    def plan_of(self, job_id: str, *, workers: int = 0, inputs: bool = False) -> PlanAnswer:
+        """The plan of a plan, a build or an image, as it stands now.
+
+        :param workers: builds at the same time that its end is reckoned for; 0 for what the live ones can do.
+        :param inputs: what each node's key covers, too.
+        """
+        query = {"workers": str(workers), "inputs": str(inputs).lower()}
+        return PlanAnswer.from_document(self._json("GET", f"/v1/plans/{_segment(job_id)}", query=query))
+
+    def plan_picture(self, job_id: str) -> str:
+        """The picture of a plan, as SVG.
+
+        :raises NotFound: it is not planned yet.
+        """
+        with self._stream("GET", f"/v1/plans/{_segment(job_id)}/plan.svg") as response:
+            response.read()
+            return response.text
 
     def jobs(self, limit: int = 50) -> list[JobAnswer]:
         """The newest jobs, newest first."""
@@ -172,6 +205,18 @@ class Client:
         """
         return self._ask(f"/v1/toolchains/{_segment(name)}/builds", request or {})
 
+    def recipes(self) -> list[dict[str, Any]]:
+        """Every project that has a recipe, as documents."""
+        return _entries(self._json("GET", "/v1/recipes"), "recipes")
+
+    def recipe(self, project: str, *, version: str = "", variant: str = "") -> dict[str, Any]:
+        """What the recipe of a project says, and which file says it, as a document.
+
+        :raises NotFound: it has no such variant.
+        """
+        query = {name: value for name, value in (("version", version), ("variant", variant)) if value}
+        return dict(self._json("GET", f"/v1/recipes/{_segment(project)}", query=query))
+
     def wheels(self, project: str = "", channel: str = "") -> list[CachedWheel]:
         """Files that the cache shows, of one project and channel or of all."""
         query = {name: value for name, value in (("project", project), ("channel", channel)) if value}
@@ -218,6 +263,21 @@ class Client:
             return None
         record: dict[str, Any] | None = answer.get("record")
         return record
+
+    def why(
+        self, project: str, version: str, *, channel: str = "", toolchain: str = "", against: str = ""
+    ) -> dict[str, Any]:
+        """Why a wheel was built: its inputs, and what changed since the build before it, as a document.
+
+        :param channel: empty means the default one.
+        :param toolchain: name of the only one that counts; empty for any.
+        :param against: build key to compare with, or its first digits; empty for the build before.
+        :raises NotFound: there is no such build; the error says what there is.
+        """
+        asked = {"channel": channel, "toolchain": toolchain, "against": against}
+        query = {name: value for name, value in asked.items() if value}
+        path = f"/v1/wheels/{_segment(project)}/{_segment(version)}/why"
+        return dict(self._json("GET", path, query=query))
 
     def health(self) -> dict[str, Any]:
         """What the service says of its own readiness.

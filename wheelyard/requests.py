@@ -264,7 +264,8 @@ class Requests:
     ) -> Submission:
         image = self._catalogue.toolchain_image(build.toolchain) or build.toolchain
         key = key_of({"kind": kind.value, "request": _identity(document), "toolchain_image": image})
-        if not build.refresh:
+        # A plan says how things stand now, and not how they stood when somebody else asked.
+        if kind is not Kind.PLAN and not build.refresh:
             done = self._ledger.last_success(key, now - self._max_age)
             if done is not None:
                 return Submission(job=done, cached=True, joined=False)

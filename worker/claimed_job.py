@@ -14,6 +14,7 @@ import structlog
 
 from wheelyard.errors import Cancelled, DiskFull, InfrastructureError, LeaseLost, WheelyardError
 from wheelyard.events import EventStream
+from wheelyard.job_result import told_result
 from wheelyard.jobs.states import Claim, Kind, State
 from worker.capacity import Seat
 from worker.context import Services, Work
@@ -145,7 +146,7 @@ class ClaimedJob:
         if isinstance(outcome, Done):
             log = work.log.close(self._services.store)
             self._noted(lambda: ledger.succeed(claim, outcome.result, log, outcome.publish))
-            work.log.event("done", state=State.SUCCEEDED.value, result=outcome.result)
+            work.log.event("done", state=State.SUCCEEDED.value, result=told_result(outcome.result))
             return
         # A child's failure had its own tries already.
         tries = 1 if "failed_job" in outcome.facts else self._services.settings.max_attempts

@@ -396,6 +396,20 @@ def test_a_toolchain_can_be_asked_for(client):
     assert (job.kind, job.title) == ("toolchain", "toolchain debian12-cp311")
 
 
+def test_recipes_are_listed_and_say_which_file_says_what(client):
+    assert "numpy" in {entry["project"] for entry in client.recipes()}
+    one = client.recipe("numpy", version="2.4.6")
+    assert one["project"] == "numpy"
+    assert one["fields"]["imports"][0] == "numpy"
+    assert one["origins"]["imports"] == one["layers"][0]["name"] == "infra/recipes/numpy.toml"
+    assert client.recipe("needs-none")["layers"] == []
+
+
+def test_a_variant_that_a_recipe_lacks_is_not_found(client):
+    with pytest.raises(NotFound, match="no-such-variant"):
+        client.recipe("numpy", variant="no-such-variant")
+
+
 def test_an_empty_cache_holds_no_wheels(client):
     assert client.wheels() == []
     assert client.wheels("numpy", "default") == []
@@ -485,3 +499,21 @@ def test_a_name_becomes_the_teams_and_a_project_gets_a_status(client):
     assert (changed["owned"], changed["status"], changed["reason"]) == (True, "quarantined", "malware")
     with pytest.raises(InputError):
         client.change_project("tiny-thing", {"status": "dead"})
+
+
+def test_a_plan_is_asked_for_as_a_build_is_and_is_another_job(client):
+    build, plan = client.build(REQUEST), client.plan(REQUEST)
+    assert (plan.kind, plan.state) == ("plan", "queued")
+    assert plan.id != build.id
+    assert client.plan(REQUEST).id == plan.id
+    answer = client.plan_of(plan.id)
+    assert (answer.job.id, answer.plan, answer.outlook) == (plan.id, None, None)
+    with pytest.raises(NotFound, match="no plan yet"):
+        client.plan_picture(plan.id)
+    with pytest.raises(NotFound):
+        client.plan_of("0" * 32)
+
+
+def test_nobody_knows_why_a_wheel_was_built_that_was_not(client):
+    with pytest.raises(NotFound, match=r"no build of tiny-thing 1\.0"):
+        client.why("tiny-thing", "1.0")

@@ -22,12 +22,16 @@ from wheelyard.cli.image_command import image
 from wheelyard.cli.job_commands import cancel, job, jobs
 from wheelyard.cli.keeping_commands import add_to as add_keeping
 from wheelyard.cli.log_command import logs
+from wheelyard.cli.plan_command import plan
 from wheelyard.cli.project_commands import project_app
+from wheelyard.cli.recipe_commands import recipe_app
 from wheelyard.cli.session import Session
 from wheelyard.cli.stack_commands import doctor, down, up, version
 from wheelyard.cli.token_commands import token_app
 from wheelyard.cli.toolchain_commands import toolchain_app
+from wheelyard.cli.verify_command import verify
 from wheelyard.cli.wait_command import wait
+from wheelyard.cli.why_command import why
 from wheelyard.cli.worker_commands import workers
 from wheelyard.cli.yank_command import yank
 from wheelyard.errors import Cancelled, InputError
@@ -88,6 +92,7 @@ def root(
 
 
 app.add_typer(toolchain_app, name="toolchain")
+app.add_typer(recipe_app, name="recipe")
 add_keeping(cache_app)
 app.add_typer(cache_app, name="cache")
 app.add_typer(token_app, name="token")
@@ -95,7 +100,7 @@ cache_app.command("yank", epilog=exit_codes_help())(yank)
 app.add_typer(channel_app, name="channel")
 app.add_typer(project_app, name="project")
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    up, down, doctor, version, build, wait, image, jobs, job, logs, cancel, workers,
+    up, down, doctor, version, build, plan, wait, why, verify, image, jobs, job, logs, cancel, workers,
 )  # fmt: skip
 for _command in _COMMANDS:
     app.command(epilog=exit_codes_help())(_command)

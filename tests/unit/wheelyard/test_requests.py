@@ -86,6 +86,15 @@ def test_what_succeeded_lately_answers(house):
     assert house.requests.build(build(), now=NOW + 3601).cached is False
 
 
+def test_a_plan_says_how_things_stand_now_and_not_how_they_stood(house):
+    first = house.requests.plan(build(), now=NOW)
+    assert (first.job.kind, first.job.title) == (Kind.PLAN, "plan of numpy")
+    assert house.requests.plan(build(), now=NOW).joined
+    house.finish(first)
+    again = house.requests.plan(build(), now=NOW)
+    assert (again.cached, again.joined) == (False, False)
+
+
 def test_a_failed_job_answers_nobody(house):
     first = house.requests.build(build(), now=NOW)
     house.ledger.cancel(first.job.id, "api")

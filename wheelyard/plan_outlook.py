@@ -1,0 +1,177 @@
+"""The outlook of a plan: how far each node is by now, how long the rest takes, and what keeps it longest."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from wheelyard.errors import from_document
+from wheelyard.jobs.states import Job, Kind, State
+from wheelyard.plan import Plan, PlanNode, Standing
+
+_STANDINGS = {
+    State.QUEUED: Standing.WAITING,
+    State.BUILDING: Standing.BUILDING,
+    State.PUBLISHING: Standing.BUILDING,
+    State.SUCCEEDED: Standing.BUILT,
+    State.FAILED: Standing.FAILED,
+    State.CANCELLED: Standing.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is left of a plan, by estimates.
+
+    :param seconds: of all builds that are left, one after the other.
+    :param end_seconds: until the last of them ends, with that many workers.
+    :param workers: builds at the same time.
+    :param path: ids of the chain that the end waits for longest, in order; empty where nothing is left.
+    :param path_seconds: that this chain takes, however many workers there are.
+    """
+
+    seconds: float
+    end_seconds: float
+    workers: int
+    path: tuple[str, ...]
+    path_seconds: float
+
+
+def needs_in(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """What each node of a plan waits for, each need once: no circle is among them.
+
+    Projects may need each other at run time; whoever comes first then does not wait for the other.
+    """
+    needs: dict[str, tuple[str, ...]] = {}
+    for node in plan:
+        asked = dict.fromkeys((*node.build_needs, *node.run_needs))
+        needs[node.id] = tuple(need for need in asked if need in needs)
+    return needs
+
+
+def count_standings(plan: Plan) -> dict[Standing, int]:
+    """How many nodes there are of each standing, those without any as 0."""
+    found = Counter(node.standing for node in plan)
+    return {standing: found[standing] for standing in Standing}
+
+
+def brought_up_to_date(plan: Plan, parent: Job, jobs: Mapping[str, Job]) -> Plan:
+    """The plan with each node as its job stands, and with what a failure blocks.
+
+    :param parent: the job that has the plan.
+    :param jobs: those of the nodes, by id; a node whose job is not among them stays as it is.
+    """
+    nodes: dict[str, PlanNode] = {}
+    needs = needs_in(plan)
+    for node in plan:
+        job = jobs.get(node.job)
+        now = node if job is None or node.standing.is_over else _as_its_job(node, job)
+        if now.standing is Standing.WAITING:
+            now = _blocked(now, parent, [nodes[need] for need in needs[node.id]])
+        nodes[node.id] = now
+    return replace(plan, nodes=tuple(nodes.values()))
+
+
+def _as_its_job(node: PlanNode, job: Job) -> PlanNode:
+    standing = _STANDINGS[job.state]
+    if standing is Standing.FAILED:
+        reason = from_document(job.error).failed if job.error else f"its job ended as {job.state}"
+        return replace(node, standing=standing, reason=node.reason or reason)
+    made = (job.result or {}).get("wheel") or job.result or {}
+    return replace(
+        node,
+        standing=standing,
+        digest=node.digest or str(made.get("digest") or ""),
+        filename=node.filename or str(made.get("filename") or ""),
+    )
+
+
+def _blocked(node: PlanNode, parent: Job, needs: Iterable[PlanNode]) -> PlanNode:
+    """A waiting node, blocked where something that it needs can't come any more."""
+    for need in needs:
+        if need.standing is Standing.FAILED:
+            return replace(node, standing=Standing.BLOCKED, reason=f"{need.id} failed")
+        if need.standing is Standing.BLOCKED:
+            return replace(node, standing=Standing.BLOCKED, reason=f"{need.id} is blocked")
+    if parent.kind is not Kind.PLAN and parent.state in (State.FAILED, State.CANCELLED):
+        reason = f"the {parent.kind} ended as {parent.state} before its turn"
+        return replace(node, standing=Standing.BLOCKED, reason=reason)
+    return node
+
+
+def outlook(plan: Plan, workers: int, begun: Mapping[str, float] | None = None) -> Outlook:
+    """What is left of a plan: longest path first over some workers, as the work itself is done.
+
+    :param workers: builds at the same time, 1 at the least.
+    :param begun: seconds that the nodes which are being built took so far, by id.
+    """
+    spent = begun or {}
+
+    def left(node: PlanNode) -> float:
+        return max(0.0, node.seconds - spent.get(node.id, 0.0)) if not node.standing.is_over else 0.0
+
+    going = {node.id: node for node in plan if not node.standing.is_over}
+    needs = needs_in(plan)
+    paths = _paths(plan, needs, left)
+    path = tuple(_longest(needs, paths, going))
+    return Outlook(
+        seconds=round(sum(left(node) for node in going.values()), 1),
+        end_seconds=round(_end(going, needs, paths, left, workers), 1),
+        workers=workers,
+        path=path,
+        path_seconds=round(paths[path[0]], 1) if path else 0.0,
+    )
+
+
+def _paths(
+    plan: Plan, needs: Mapping[str, tuple[str, ...]], left: Callable[[PlanNode], float]
+) -> dict[str, float]:
+    """From each node's start to the end of the longest chain of nodes that need it, in seconds."""
+    behind: dict[str, float] = {node.id: 0.0 for node in plan}
+    for node in reversed(plan.nodes):
+        own = behind[node.id] = behind[node.id] + left(node)
+        for need in needs[node.id]:
+            behind[need] = max(behind[need], own)
+    return behind
+
+
+def _longest(
+    needs: Mapping[str, tuple[str, ...]], paths: Mapping[str, float], going: Collection[str]
+) -> Iterator[str]:
+    users: dict[str, list[str]] = {}
+    for name, found in needs.items():
+        for need in found:
+            users.setdefault(need, []).append(name)
+    at = max(going, key=lambda name: paths[name], default="")
+    while at:
+        yield at
+        following = [name for name in users.get(at, ()) if name in going]
+        at = max(following, key=lambda name: paths[name], default="")
+
+
+def _end(
+    going: Mapping[str, PlanNode],
+    needs: Mapping[str, tuple[str, ...]],
+    paths: Mapping[str, float],
+    left: Callable[[PlanNode], float],
+    workers: int,
+) -> float:
+    """When the last node ends: whoever is free takes, of those whose needs are there, the longest path."""
+    missing = {name: {need for need in needs[name] if need in going} for name in going}
+    ready = [(-paths[name], name) for name, waits in missing.items() if not waits]
+    heapq.heapify(ready)
+    running: list[tuple[float, str]] = []
+    now = 0.0
+    while ready or running:
+        while ready and len(running) < max(1, workers):
+            _path, name = heapq.heappop(ready)
+            heapq.heappush(running, (now + left(going[name]), name))
+        now, ended = heapq.heappop(running)
+        for name, waits in missing.items():
+            if ended in waits:
+                waits.remove(ended)
+                if not waits:
+                    heapq.heappush(ready, (-paths[name], name))
+    return now

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import Requirement
@@ -45,12 +46,11 @@ class GitAddress:
         folder = f"#subdirectory={self.subdirectory}" if self.subdirectory else ""
         return f"{_SCHEME}{self.url}@{self.commit}{folder}"
 
-    def key(self, *, image: str, environment: dict[str, str], config_settings: dict[str, str]) -> str:
+    def key(self, *, image: str, recipe: Mapping[str, Any]) -> str:
         """What decides the sdist that is made of it; the first one holds.
 
         :param image: digest of the toolchain's compile image.
-        :param environment: variables that the project's recipe sets.
-        :param config_settings: PEP 517 config settings that the recipe sets.
+        :param recipe: what the project's recipe says of its build backend.
         """
         return key_of(
             {
@@ -59,8 +59,7 @@ class GitAddress:
                 "commit": self.commit,
                 "subdirectory": self.subdirectory,
                 "image": image,
-                "environment": environment,
-                "config_settings": config_settings,
+                "recipe": dict(recipe),
             }
         )
 

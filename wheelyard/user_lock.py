@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
@@ -116,6 +116,23 @@ def read_user_lock(texts: Sequence[tuple[str, str]]) -> UserLock:
             expected="lines such as numpy==2.4.6",
             do="make it with `pip-compile --generate-hashes`, or with `uv export`",
         )
+    _refuse_contradictions(pins)
+    return UserLock(lines=tuple(lines), pins=tuple(pins), index_lines=tuple(index_lines))
+
+
+def joined_locks(locks: Sequence[UserLock]) -> UserLock:
+    """Several locks as one, in their order.
+
+    :raises InputError: a line of one contradicts a line of another.
+    """
+    lines: list[str] = []
+    pins: list[PinnedLine] = []
+    index_lines: list[int] = []
+    for lock in locks:
+        base = len(lines)
+        lines += lock.lines
+        pins += [replace(pin, span=(pin.span[0] + base, pin.span[1] + base)) for pin in lock.pins]
+        index_lines += [number + base for number in lock.index_lines]
     _refuse_contradictions(pins)
     return UserLock(lines=tuple(lines), pins=tuple(pins), index_lines=tuple(index_lines))
 

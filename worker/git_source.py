@@ -25,8 +25,8 @@ from wheelyard.upstream.listing import ListedFile
 from worker.build_container import allot, build_environment, container_spec, lay_scripts, run_phase
 from worker.context import Work
 from worker.git_commit import Bounds, PackedCommit, fetch_commit
-from worker.own_names import open_upstream
 from worker.kept_locks import keep_lock, load_lock
+from worker.own_names import open_upstream
 from worker.resolve import Resolver
 from worker.toolchain_job import ReadyToolchain
 
@@ -91,8 +91,12 @@ class _GitSdist:
         recipe = get_recipe(self._project, self._services.settings.recipes_dir)
         key = self._address.key(
             image=self._ready.record.image,
-            environment=dict(recipe.environment),
-            config_settings=dict(recipe.config_settings),
+            recipe={
+                "environment": dict(recipe.environment),
+                "config_settings": dict(recipe.config_settings),
+                "build_requires": list(recipe.build_requires),
+                "replaced_build_requires": recipe.replaced_build_requires,
+            },
         )
         pin = self._known(key)
         if pin is None:
@@ -146,6 +150,7 @@ class _GitSdist:
         lock = resolver.resolve_build(
             commit.archive, f"{self._project.replace('-', '_')}-0.tar.gz",
             config_settings=recipe.config_settings, environment=recipe.environment,
+            more=recipe.build_requires, replaced=recipe.replaced_build_requires,
         )  # fmt: skip
         inputs = self._folder / "in"
         lay_scripts(inputs)

@@ -48,9 +48,9 @@ def wait(
 ) -> None:
     """Wait until pip can install all of a lock from the index; what is missing is built.
 
-    The lock is one that pip-tools or uv wrote, or any requirements file with exact versions. Whether a wheel
-    fits is decided as pip does it for the toolchain's Python: by version, tags, Requires-Python, and by hash
-    where the lock has hashes. The same lock of two people is built once.
+    The lock is one that pip-tools or uv wrote, a pylock.toml, or any requirements file with exact versions.
+    Whether a wheel fits is decided as pip does it for the toolchain's Python: by version, tags,
+    Requires-Python, and by hash where the lock has hashes. The same lock of two people is built once.
 
     A lock that was made elsewhere allows only the wheels of elsewhere by hash. With --write-lock it allows
     those too that were built here from an sdist whose hash is in the lock; each is fetched and counted first.
@@ -65,7 +65,7 @@ def wait(
     from wheelyard.cli.lock_wait import LockWait
 
     session = session_of(context)
-    lock = _read_lock(files)
+    lock = _read_lock(files, written=write_lock is not None or dry_run)
     style = ProgressStyle.QUIET if as_json else progress
     limit = time.monotonic() + _seconds(timeout) if timeout else None
     with session.client() as client:
@@ -83,20 +83,35 @@ def wait(
         raise typer.Exit(waiting.tell() if dry_run else waiting.run(write_lock))
 
 
-def _read_lock(files: list[Path]) -> UserLock:
-    import sys
+def _read_lock(files: list[Path], *, written: bool) -> UserLock:
+    """The lock of some files.
 
+    :param written: whether it is written anew, or only told of.
+    :raises InputError: a file is no lock, or could not be installed from another index as it is.
+    """
     from wheelyard.errors import InputError
-    from wheelyard.user_lock import read_user_lock
+    from wheelyard.inputs.pylock import is_pylock_name, user_lock_of_pylock
+    from wheelyard.inputs.requirements_file import read_text
+    from wheelyard.user_lock import joined_locks, read_user_lock
 
-    texts = []
+    texts, locks = [], []
     for path in files:
-        try:
-            text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} can't be read", found=str(error)) from error
-        texts.append(("standard input" if str(path) == "-" else str(path), text))
-    return read_user_lock(texts)
+        if path.name in {"uv.lock", "pyproject.toml"}:
+            raise InputError(
+                f"{path} can't be waited for",
+                expected="requirements with exact versions, or pylock.toml",
+                do="`uv export --no-emit-project | wheelyard wait -r -`",
+            )
+        if not is_pylock_name(path.name):
+            texts.append(("standard input" if str(path) == "-" else str(path), read_text(path)))
+            continue
+        if not written:
+            raise InputError(
+                f"{path} names the addresses of another index's files, from which it would be installed",
+                do="add `--write-lock lock.txt`, and install that; or `--dry-run`, to see what is missing",
+            )
+        locks.append(user_lock_of_pylock(read_text(path), str(path)))
+    return joined_locks([*([read_user_lock(texts)] if texts else []), *locks])
 
 
 def _seconds(text: str) -> int:

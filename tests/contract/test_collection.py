@@ -13,6 +13,7 @@ import pytest
 from wheelyard.build_key import BuildInputs
 from wheelyard.catalogue import Catalogue
 from wheelyard.digests import Digest, canonical_json
+from wheelyard.fitting import FittingWheel
 from wheelyard.index_changes import Change, read_changes
 from wheelyard.index_file import IndexFile, keep_file
 from wheelyard.jobs.ledger import Ledger
@@ -223,6 +224,41 @@ def test_superseded_compiler_caches_go_and_the_newest_stays(bucket):
         bucket.catalogue.set_compiler_cache("demo", "debian12-cp311", digest, 5)
     bucket.collect(Rules())
     assert (bucket.has(first), bucket.has(second)) == (False, True)
+
+
+def test_compiler_caches_beyond_their_room_go_and_those_used_last_stay(bucket):
+    clock = iter([1.0, 2.0, 3.0, 4.0])
+    catalogue = Catalogue(bucket.database, lambda: next(clock))
+    caches = {name: bucket.blob(f"cache of {name}") for name in ("a", "b", "c")}
+    for name, digest in caches.items():
+        catalogue.set_compiler_cache(name, "debian12-cp311", digest, 10)
+    catalogue.use_compiler_cache("a", "debian12-cp311", caches["a"])
+    _found, verdicts = bucket.collect(Rules(keep_compiler_caches=20))
+    assert {name: bucket.has(digest) for name, digest in caches.items()} == {"a": True, "b": False, "c": True}
+    assert verdicts[caches["b"]].reason == "a compiler cache beyond their room"
+
+
+def test_a_use_of_a_cache_that_another_build_replaced_changes_nothing(bucket):
+    first, second = bucket.blob("first cache"), bucket.blob("second cache")
+    for digest in (first, second):
+        bucket.catalogue.set_compiler_cache("demo", "debian12-cp311", digest, 5)
+    bucket.catalogue.use_compiler_cache("demo", "debian12-cp311", first)
+    assert bucket.catalogue.compiler_cache("demo", "debian12-cp311") == second
+
+
+def test_notes_beside_a_record_keep_no_wheel_and_go_with_it(bucket):
+    old, new = bucket.wheel("1.0"), bucket.wheel("2.0")
+    notes = {}
+    for record in (old, new):
+        fitting = FittingWheel.of_record(record)
+        verified = f"records/verified/{record.key}/{'0' * 32}.json"
+        bucket.store.put_document(fitting.document_name, fitting.to_bytes())
+        bucket.store.put_document(verified, canonical_json({"digest": str(record.digest), "equal": True}))
+        notes[record.key] = [fitting.document_name, verified]
+    bucket.collect()
+    assert (bucket.has(old.digest), bucket.has(new.digest)) == (False, True)
+    assert [bucket.store.get_document(name) for name in notes[old.key]] == [None, None]
+    assert None not in [bucket.store.get_document(name) for name in notes[new.key]]
 
 
 def test_a_build_environment_of_no_wheel_goes_after_a_while(bucket):

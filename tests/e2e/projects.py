@@ -106,7 +106,7 @@ setup(name="{name}", version="1.0", ext_modules=[extension],
 
 
 def stable(name: str, text: str, macros: tuple[tuple[str, str], ...] = ()) -> dict[str, str]:
-    """Files of an sdist whose extension claims the stable ABI of Python 3.9; they declare that it needs nothing."""
+    """Files of an sdist that claims the stable ABI of Python 3.9, and declares that it needs nothing."""
     setup = STABLE_SETUP.format(name=name, macros=list(macros))
     declared = DECLARED.format(name=name)
     return {"PKG-INFO": declared, "pyproject.toml": PYPROJECT, "setup.py": setup, f"{name}.c": text}

@@ -78,10 +78,10 @@ class World:
         )  # fmt: skip
         self.events = Events()
 
-    def runner(self, handler, *, cores=4, memory=64 * GIGABYTE, slots=0, elsewhere=0):
+    def runner(self, handler, *, cores=4, memory=64 * GIGABYTE, slots=0, elsewhere=0, kind=Kind.WHEEL):
         capacity = Capacity(Machine(cores=cores, memory=memory), slots, lambda _queue: elsewhere)
         return Runner(
-            self.services, [QUEUE], capacity, ClaimedJob(self.services, self.events, {Kind.WHEEL: handler})
+            self.services, [QUEUE], capacity, ClaimedJob(self.services, self.events, {kind: handler})
         )
 
     def submit(self, key="a" * 64, *, memory=0, priority=Priority.INTERACTIVE):

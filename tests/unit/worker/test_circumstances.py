@@ -1,0 +1,25 @@
+"""Where a wheel is built that is only compared: nothing that a builder does not decide is as it was."""
+
+from dataclasses import asdict
+
+from worker.circumstances import ELSEWHERE, USUAL
+from worker.inside.elsewhere import COMPILER
+
+
+def test_every_circumstance_differs():
+    usual, other = asdict(USUAL), asdict(ELSEWHERE)
+    assert [name for name in usual if usual[name] == other[name]] == []
+    assert USUAL.are_usual
+    assert not ELSEWHERE.are_usual
+
+
+def test_only_the_usual_build_uses_the_compiler_cache():
+    assert USUAL.environment == {"TZ": "UTC"}
+    assert ELSEWHERE.environment == {"TZ": "XYZ-13:30", "CCACHE_DISABLE": "1"}
+
+
+def test_compilers_are_known_by_their_names():
+    known = "gcc g++ cc c++ gcc-12 x86_64-linux-gnu-gcc-12 gfortran c99 clang clang++ aarch64-linux-gnu-g++"
+    other = "gcc-ar gcov gccgo ccache cmake x86_64-linux-gnu-ar cc1 python3 c++filt gcc-nm-12"
+    assert [name for name in known.split() if not COMPILER.fullmatch(name)] == []
+    assert [name for name in other.split() if COMPILER.fullmatch(name)] == []

@@ -291,9 +291,9 @@ def retag(wheel: Path | str, *change: str) -> None:
 
 
 def save_cache(_job: Job) -> None:
-    """Pack the compiler cache for the next build of this project."""
+    """Pack the compiler cache for the next build of this project, without what no build took for long."""
     if shutil.which("ccache"):
-        subprocess.run(["ccache", "--cleanup"], check=False)
+        subprocess.run(["ccache", "--evict-older-than", "60d"], stdout=subprocess.DEVNULL, check=False)
     with tarfile.open("/build/ccache-out.tar", "w") as pack:
         for path in sorted(CACHE.rglob("*")):
             if path.is_file() and path.name != "stats" and "tmp" not in path.parts:

@@ -24,7 +24,9 @@ SRC = Path("/build/src")
 OUT = Path("/build/out")
 CACHE = Path("/build/ccache")
 EPOCH = Path("/build/epoch")
+UNPACKED = Path("/build/unpacked")
 PACKED = Path("/build/native.tar")
+MADE = Path("/build/made.json")
 
 
 def fail(message: str) -> None:
@@ -34,10 +36,10 @@ def fail(message: str) -> None:
 
 
 def unpack(order: Order) -> None:
-    """Lay the first archive at /build/src, without its top folder, and Debian's own part and patches in it."""
+    """Lay the first archive at /build/src, and Debian's own part and patches in it."""
     first, *others = [IN / "sources" / name for name in order["sources"]]
-    newest = extract(first, Path("/build/unpacked"))
-    tops = sorted(Path("/build/unpacked").iterdir())
+    newest = extract(first, UNPACKED)
+    tops = sorted(UNPACKED.iterdir())
     if len(tops) != 1 or not tops[0].is_dir():
         fail(f"{first.name} has not one top folder but {[top.name for top in tops][:5]}")
     tops[0].rename(SRC)
@@ -96,8 +98,7 @@ def compile_native(order: Order) -> None:
     with tarfile.open(PACKED, "w", format=tarfile.GNU_FORMAT) as pack:
         for place in sorted(made.iterdir()):
             pack.add(place, place.name)
-    grew = compiler_cache_grew()
-    Path("/build/made.json").write_text(json.dumps({"compiler_cache": grew}))
+    MADE.write_text(json.dumps({"compiler_cache": compiler_cache_grew()}))
 
 
 def placed(word: str, order: Order) -> str:

@@ -22,6 +22,7 @@ from wheelyard.keeping.document_reader import read_documents
 from wheelyard.keeping.progress import Progress
 from wheelyard.keeping.row_pages import rows_by
 from wheelyard.keeping.scratch_database import ScratchDatabase
+from wheelyard.package_lock import package_digests
 from wheelyard.store.contract import Store
 from wheelyard.toolchain_record import PLACE as TOOLCHAINS
 from wheelyard.toolchain_record import ToolchainRecord
@@ -175,7 +176,9 @@ def _of_wheel(record: WheelRecord) -> Iterator[Reference]:
     inputs: BuildInputs = record.inputs
     yield Reference(digest=record.digest, role=Role.WHEEL, name=record.filename, key=record.key)
     yield Reference(digest=record.metadata_digest, role=Role.METADATA, name=record.filename, key=record.key)
-    for filename, digest in ((inputs.sdist_filename, inputs.sdist), *inputs.build_wheels.items()):
+    packages = zip(inputs.packages, package_digests(inputs.packages), strict=True)
+    parts = (*inputs.build_wheels.items(), *inputs.natives.items(), *packages)
+    for filename, digest in ((inputs.sdist_filename, inputs.sdist), *parts):
         yield Reference(digest=Digest.parse(digest), role=Role.INPUT, name=filename)
 
 

@@ -83,6 +83,11 @@ class BuildBody(AskBody):
         max_length=MAX_CONSTRAINTS,
         description="Versions that hold for whatever the requirements turn out to need: `numpy==2.4.6`.",
     )
+    build_constraints: list[Requirement] = Field(
+        default_factory=list,
+        max_length=MAX_CONSTRAINTS,
+        description="The same for what things are built with: `cython==3.1.0`.",
+    )
     build_deps: Literal["wheels", "source"] = Field(
         "wheels",
         description="`source` builds the build requirements, too, to the root; `wheels` takes upstream's.",
@@ -116,6 +121,9 @@ class BuildBody(AskBody):
             toolchain=get_toolchain(self.toolchain or settings.toolchain, settings.toolchains_dir).name,
             channel=services.channels.get(self.channel).name,
             constraints=normalise_requirements(self.constraints) if self.constraints else (),
+            build_constraints=normalise_requirements(self.build_constraints)
+            if self.build_constraints
+            else (),
             build_deps=self.build_deps,
             variants={canonicalize_name(name): variant for name, variant in sorted(self.variants.items())},
             hashes={

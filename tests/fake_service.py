@@ -46,7 +46,7 @@ TOOLCHAIN = {
     "record": None,
 }
 _REQUEST_FIELDS = {
-    "requirements", "constraints", "toolchain", "channel", "refresh",
+    "requirements", "constraints", "build_constraints", "toolchain", "channel", "refresh",
     "app", "entrypoint", "command", "environment", "labels", "workdir", "user", "limits",
     "variants",
 }  # fmt: skip

@@ -25,6 +25,8 @@ class BuildRequest:
     :param toolchain: its name.
     :param channel: where the wheels are published.
     :param constraints: versions of whatever the requirements turn out to need, as pip's constraints files.
+    :param build_constraints: the same for what things are built with; a kept build environment that meets
+        them holds.
     :param build_deps: `source` where the build requirements are built, too, to the root; `wheels` takes
         upstream's wheels of them.
     :param variants: which variant of its recipe a project is built in, by canonical name.
@@ -37,6 +39,7 @@ class BuildRequest:
     toolchain: str
     channel: str = "default"
     constraints: tuple[str, ...] = ()
+    build_constraints: tuple[str, ...] = ()
     build_deps: str = "wheels"
     variants: Mapping[str, str] = field(default_factory=dict)
     hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -50,6 +53,7 @@ class BuildRequest:
             "toolchain": self.toolchain,
             "channel": self.channel,
             "constraints": list(self.constraints),
+            "build_constraints": list(self.build_constraints),
             "build_deps": self.build_deps,
             "variants": dict(self.variants),
             "hashes": {project: list(digests) for project, digests in self.hashes.items()},
@@ -65,6 +69,7 @@ class BuildRequest:
             toolchain=document["toolchain"],
             channel=document["channel"],
             constraints=tuple(document.get("constraints", ())),
+            build_constraints=tuple(document.get("build_constraints", ())),
             build_deps=document.get("build_deps", "wheels"),
             variants=document.get("variants", {}),
             hashes={project: tuple(digests) for project, digests in document.get("hashes", {}).items()},

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+from packaging.requirements import Requirement
 
 from wheelyard.build_key import BuildInputs
 from wheelyard.build_lock import build_lock_key
-from wheelyard.digests import Digest
+from wheelyard.digests import Digest, key_of
 from wheelyard.errors import BuildFailed, InputError, TimedOut, WheelyardError
 from wheelyard.locks import IndexFile, Lock, Pin
 from wheelyard.plan import PlanNode
@@ -172,9 +175,14 @@ class Drafting:
             build_requires=recipe.build_requires,
             replaced_build_requires=recipe.replaced_build_requires,
         )
-        known = services.catalogue.build_lock(key)
-        if known is not None and (lock := load_lock(services, known)) is not None:
+        limits = self._request.build_constraints
+        if (lock := self._kept(key)) is not None and meets(lock, limits):
             return lock
+        if limits:
+            # Others, who limit nothing, go on with what was locked without limits.
+            key = key_of({"environment": key, "constraints": list(limits)})
+            if (lock := self._kept(key)) is not None:
+                return lock
         path = self._work.scratch / "sdists" / sdist.filename
         path.parent.mkdir(parents=True, exist_ok=True)
         services.store.fetch_blob(sdist.digest, path)
@@ -190,6 +198,20 @@ class Drafting:
             wanted="sdist" if self._request.build_deps == "source" else "wheel",
             more=recipe.build_requires,
             replaced=recipe.replaced_build_requires,
+            constraints=limits,
         )
         services.catalogue.set_build_lock(key, keep_lock(services, lock))
         return lock
+
+    def _kept(self, key: str) -> Lock | None:
+        known = self._services.catalogue.build_lock(key)
+        return None if known is None else load_lock(self._services, known)
+
+
+def meets(lock: Lock, constraints: Sequence[str]) -> bool:
+    """Whether a lock has no version that constraints forbid; one with a marker counts as if it applied."""
+    for limit in map(Requirement, constraints):
+        pin = lock.pin(limit.name)
+        if pin is not None and not limit.specifier.contains(pin.version, prereleases=True):
+            return False
+    return True

@@ -111,11 +111,8 @@ class Resolver:
                 if refusal is not None:
                     raise refusal
         with open_handover(index, self.scratch) as handover, self._room(handover) as room:
-            lines = list(wanted)
-            if constraints:
-                limits = "".join(f"{line}\n" for line in normalise_requirements(constraints))
-                lines.append(f"-c {handover.put('constraints.txt', limits.encode())}")
-            text = self._compile(room, handover, index, lines, "sdist", ", ".join(wanted))
+            limits = _constraint_lines(handover, constraints)
+            text = self._compile(room, handover, index, wanted, "sdist", ", ".join(wanted), limits=limits)
         return Lock(pins=_pins(text, index, served=None), text=text)
 
     def resolve_build(
@@ -128,6 +125,7 @@ class Resolver:
         wanted: Wanted = "wheel",
         more: Sequence[str] = (),
         replaced: Sequence[str] | None = None,
+        constraints: Sequence[str] = (),
     ) -> Lock:
         """Lock what an sdist needs to be built: `build-system.requires`, and what its backend adds (PEP 517).
 
@@ -142,6 +140,7 @@ class Resolver:
         :param wanted: `sdist` for an environment whose wheels are built here, too.
         :param more: requirements that the recipe adds.
         :param replaced: those that it puts in the place of what `build-system.requires` says; None for none.
+        :param constraints: requirements that hold for whatever these turn out to need.
         :raises BuildFailed: the archive can't be unpacked, or its backend fails.
         :raises InputError: a build requirement can't be met, or has no wheel, or no sdist.
         """
@@ -159,7 +158,8 @@ class Resolver:
             # Asked even where the answer is replaced: that is what unpacks it for the next question.
             said = self._ask_sdist(foreign, index, name, ["static", f"{INPUTS}/{name}"], {})
             static = _recipes_requirements(name, said if replaced is None else replaced, more)
-            text = self._compile(trusted, handover, index, static, "wheel", subject, name)
+            limits = _constraint_lines(handover, constraints)
+            text = self._compile(trusted, handover, index, static, "wheel", subject, name, limits)
             arguments = [
                 self.toolchain.python.executable,
                 handover.put("static.txt", text.encode()),
@@ -168,7 +168,7 @@ class Resolver:
             added = self._ask_sdist(foreign, index, name, ["dynamic", *arguments], environment or {})
             both = sorted({*static, *added})
             if wanted == "sdist" or not set(added) <= set(static):
-                text = self._compile(trusted, handover, index, both, wanted, subject, name)
+                text = self._compile(trusted, handover, index, both, wanted, subject, name, limits)
             if wanted == "sdist":
                 return Lock(pins=_pins(text, index, served=None), text=text)
             served = self._choose_wheels(trusted, handover, index, text, subject)
@@ -206,11 +206,15 @@ class Resolver:
         wanted: Wanted,
         subject: str,
         asker: str = "",
+        limits: Sequence[str] = (),
     ) -> str:
-        """Let pip-tools resolve requirements; gives the text of its lock."""
+        """Let pip-tools resolve requirements; gives the text of its lock.
+
+        :param limits: lines that name the constraints.
+        """
         if not requirements:
             return ""
-        handover.put("requirements.in", "".join(f"{line}\n" for line in requirements).encode())
+        handover.put("requirements.in", "".join(f"{line}\n" for line in (*requirements, *limits)).encode())
         view = _VIEWS[wanted]
         code, lines = room.run(
             [
@@ -271,6 +275,14 @@ class Resolver:
             Digest.parse(item["download_info"]["archive_info"]["hashes"]["sha256"])
             for item in report["install"]
         }
+
+
+def _constraint_lines(handover: Handover, constraints: Sequence[str]) -> tuple[str, ...]:
+    """The line that names a file of constraints to pip-tools; none where there are none."""
+    if not constraints:
+        return ()
+    limits = "".join(f"{line}\n" for line in normalise_requirements(constraints))
+    return (f"-c {handover.put('constraints.txt', limits.encode())}",)
 
 
 def _read_requirements(text: str, filename: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from wheelyard.cli.input_options import (
+    BuildConstraints,
     BuildDeps,
     BuildDepsFrom,
     Chosen,
@@ -54,6 +55,7 @@ def build(
     group: Groups = None,
     locked: Locked = False,
     build_deps: BuildDeps = BuildDepsFrom.WHEELS,
+    build_constraint: BuildConstraints = None,
     variant: Variants = None,
     toolchain: ToolchainName = "",
     channel: ChannelName = "default",
@@ -90,7 +92,8 @@ def build(
     request = build_request(
         requirements, files, toolchain or session.settings().toolchain, channel, refresh=refresh,
         chosen=Chosen.of(
-            constraint, extra, group, locked=locked, build_deps=build_deps, variants=variant
+            constraint, extra, group, locked=locked, build_deps=build_deps, variants=variant,
+            build_constraints=build_constraint,
         ),
     )  # fmt: skip
     request |= asker_fields(batch=batch, webhook=webhook)

@@ -42,6 +42,14 @@ Constraints = Annotated[
     list[Path] | None,
     typer.Option("--constraint", help="A file that limits versions; may be repeated.", metavar="FILE"),
 ]
+BuildConstraints = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--build-constraint",
+        help="The same for what things are built with; may be repeated.",
+        metavar="FILE",
+    ),
+]
 Extras = Annotated[
     list[str] | None,
     typer.Option("--extra", help="Extra of a project or a lock; may be repeated.", metavar="NAME"),
@@ -77,6 +85,7 @@ class Chosen:
     groups: Sequence[str] = ()
     locked: bool = False
     build_deps: BuildDepsFrom = BuildDepsFrom.WHEELS
+    build_constraints: Sequence[Path] = ()
     variants: Sequence[str] = ()
 
     @classmethod
@@ -89,11 +98,12 @@ class Chosen:
         locked: bool,
         build_deps: BuildDepsFrom,
         variants: list[str] | None,
+        build_constraints: list[Path] | None = None,
     ) -> Chosen:
         """The same, where an option that was not given is None."""
         return cls(
             constraints=constraints or (), extras=extras or (), groups=groups or (), locked=locked,
-            build_deps=build_deps, variants=variants or (),
+            build_deps=build_deps, build_constraints=build_constraints or (), variants=variants or (),
         )  # fmt: skip
 
 
@@ -129,6 +139,8 @@ def build_request(
     if wanted.constraints:
         limits = normalise_requirements(str(line.requirement) for line in wanted.constraints)
         more["constraints"] = list(limits)
+    if chosen.build_constraints:
+        more["build_constraints"] = _constraint_lines(chosen.build_constraints)
     if chosen.build_deps is not BuildDepsFrom.WHEELS:
         more["build_deps"] = chosen.build_deps.value
     lines = normalise_requirements((str(line.requirement) for line in wanted.requirements), git=True)
@@ -139,6 +151,14 @@ def build_request(
         "refresh": refresh,
         **{name: value for name, value in more.items() if value},
     }
+
+
+def _constraint_lines(files: Sequence[Path]) -> list[str]:
+    from wheelyard.inputs.requirements_file import read_requirements_file
+    from wheelyard.requirements import normalise_requirements
+
+    read = [read_requirements_file(path, constraint=True) for path in files]
+    return list(normalise_requirements(str(line.requirement) for one in read for line in one.constraints))
 
 
 def _variants(pairs: Sequence[str]) -> dict[str, str]:

@@ -32,7 +32,9 @@ def changed_request(request: Mapping[str, Any], changes: Sequence[str]) -> dict[
         if what == "toolchain" and value:
             changed["toolchain"] = value
         elif what == "constraint" and value:
-            changed["constraints"] = _constrained(changed.get("constraints", ()), value)
+            # Whether it is run or built with: who names a project here wants to know what that version costs.
+            for field in ("constraints", "build_constraints"):
+                changed[field] = _constrained(changed.get(field, ()), value)
         elif what == "build-deps" and value in ("source", "wheels"):
             changed["build_deps"] = value
         elif what == "variant" and all(value.partition("=")):

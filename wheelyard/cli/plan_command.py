@@ -20,6 +20,7 @@ from wheelyard.cli.build_command import (
 )
 from wheelyard.cli.exits import BUILD_FAILED, DONE
 from wheelyard.cli.input_options import (
+    BuildConstraints,
     BuildDeps,
     BuildDepsFrom,
     Chosen,
@@ -51,6 +52,7 @@ def plan(
     group: Groups = None,
     locked: Locked = False,
     build_deps: BuildDeps = BuildDepsFrom.WHEELS,
+    build_constraint: BuildConstraints = None,
     variant: Variants = None,
     toolchain: ToolchainName = "",
     channel: ChannelName = "default",
@@ -109,7 +111,10 @@ def plan(
             answer = client.plan_of(of, workers=workers)
             _show(client, answer, tree=tree, svg=svg, as_json=as_json)
             raise typer.Exit(DONE)
-        chosen = Chosen.of(constraint, extra, group, locked=locked, build_deps=build_deps, variants=variant)
+        chosen = Chosen.of(
+            constraint, extra, group, locked=locked, build_deps=build_deps, variants=variant,
+            build_constraints=build_constraint,
+        )  # fmt: skip
         name = toolchain or session.settings().toolchain
         request = build_request(requirements, files, name, channel, refresh=refresh, chosen=chosen)
         request |= asker_fields(batch=batch, webhook="")

@@ -28,7 +28,8 @@ def open_upstream(services: Services, channel: str, overlay: Sequence[ListedFile
 class UpstreamBehindOurs(Upstream):
     """A page of the team's own name lists what the team uploaded, and upstream is not asked.
 
-    What is built must not be an attacker's either (dependency confusion).
+    What is built must not be an attacker's either (dependency confusion). It lives as long as one plan, and
+    reads each page once: many of a plan's build environments need the same few projects.
 
     :param channel: whose files count, and those of the channels that it builds on.
     :param overlay: as `open_upstream`.
@@ -41,7 +42,15 @@ class UpstreamBehindOurs(Upstream):
         self._projects = Projects(database, services.store)
         self._channels = Channels(database, services.store)
         self._channel = channel
+        self._listings: dict[str, Listing] = {}
         self._overlay = {canonicalize_name(parse_sdist_filename(file.filename)[0]): file for file in overlay}
+
+    def listing(self, project: str) -> Listing:
+        """As `Upstream.listing`; the second time as it was the first."""
+        name = canonicalize_name(project)
+        if name not in self._listings:
+            self._listings[name] = super().listing(name)
+        return self._listings[name]
 
     def page(self, project: str, etag: str = "") -> FreshPage:
         """As `Upstream.page`.

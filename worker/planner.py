@@ -118,6 +118,7 @@ class Planner:
         :raises Cancelled: the job was cancelled.
         """
         sketch = self._sketch(lock)
+        self._refuse_unknown_variants({draft.project for draft in sketch.drafts.values()})
         nodes, errors = sketch.nodes(self._seeds(sketch))
         for node in nodes:
             if node.role is Role.SEED:
@@ -133,6 +134,16 @@ class Planner:
             nodes=tuple(nodes),
         )
         return Planned(plan=plan, errors=errors)
+
+    def _refuse_unknown_variants(self, projects: set[str]) -> None:
+        unknown = sorted(self._request.variants.keys() - projects)
+        if unknown:
+            raise InputError(
+                f"a variant is asked for of what is not built: {', '.join(unknown)}",
+                expected=f"one of {', '.join(sorted(projects))}",
+                do="mend the project's name, or leave the variant out",
+                projects=unknown,
+            )
 
     def _sketch(self, lock: Lock) -> Sketch:
         """Drafts of the lock's pins, then of what these are built with, and so on to the root."""

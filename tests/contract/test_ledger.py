@@ -347,6 +347,18 @@ def test_a_parent_whose_children_ended_before_it_parked_is_rung(ledger):
     assert parent.id in dict(ledger.silent(10))
 
 
+def test_a_parent_goes_on_at_once_where_a_new_child_ended_before_it_parked(ledger):
+    ended, active = submit(ledger, "ended"), submit(ledger, "active")
+    parent = submit(ledger, "parent", Kind.BUILD)
+    claim = ledger.claim(parent.id, "w", 30)
+    ledger.succeed(ledger.claim(ended.id, "w", 30), {})
+    ledger.park(claim, [ended.id, active.id], {})
+    again = ledger.claim(parent.id, "w", 30)
+    assert again is not None
+    ledger.park(again, [active.id], {})
+    assert ledger.claim(parent.id, "w", 30) is None
+
+
 def test_a_parent_that_goes_on_waits_no_more(ledger):
     child = submit(ledger, "child")
     parent = parked(ledger, child)

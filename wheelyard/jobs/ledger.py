@@ -299,10 +299,13 @@ class Ledger(JobReader):
         """
         with self.database.transaction() as session:
             row = self._row(session, claim)
-            known = set(children_of(session, claim.id))
-            for child in dict.fromkeys(children):
-                if child not in known:
-                    session.add(JobChildRow(parent=claim.id, child=child))
+            new = set(children) - set(children_of(session, claim.id))
+            for child in sorted(new):
+                session.add(JobChildRow(parent=claim.id, child=child))
+            # One that ended before it was a child could tell nobody.
+            ended = select(JobRow.id).where(JobRow.id.in_(new), ~is_active()).limit(1)
+            if new and session.scalar(ended) is not None:
+                row.stirred = True
             if row.cancel_requested:
                 self._cancel_row(session, row, claim.owner, "was cancelled")
                 return State.CANCELLED

@@ -82,6 +82,12 @@ def test_a_name_of_the_team_without_an_upload_is_not_built_at_all(services, site
     assert site.asked == []
 
 
+def test_a_page_is_read_once(services, site):
+    upstream = open_upstream(services, "default")
+    assert upstream.listing("public-lib") is upstream.listing("Public_Lib")
+    assert len(site.asked) == 1
+
+
 def test_any_other_name_is_upstreams(services):
     upstream = open_upstream(services, "default")
     assert [file.filename for file in upstream.listing("public-lib").files] == ["public_lib-3.0.tar.gz"]

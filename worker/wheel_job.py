@@ -34,6 +34,7 @@ from worker.lost_wheel import build_number_of, fetch_lost_inputs, refuse_another
 from worker.mend import name_mend
 from worker.outcome import Done, Outcome
 from worker.recipe_packages import image_with_packages
+from worker.stable_abi import check_stable_abi
 from worker.toolchain_job import ReadyToolchain, ready_toolchain
 from worker.wheel_check import accepted_tags, check_wheel
 from worker.wheel_records import find_record, needed_record, whole_record
@@ -86,6 +87,7 @@ def make_one_wheel(work: Work) -> Outcome:
                 toolchain=ready.toolchain,
                 max_bytes=services.settings.max_wheel_bytes,
             )
+            check_stable_abi(path, work.scratch)
         with work.phase("test"):
             # Not where it needs wheels that come after it, as in a cycle.
             tested = spec.get("test", True)

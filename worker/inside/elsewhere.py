@@ -17,7 +17,9 @@ from typing import Any
 
 USUAL_ROOT = "/build"
 COMPILER_CACHE = "/usr/lib/ccache"
-COMPILER = re.compile(r"([a-z0-9_]+-linux-gnu-)?(gcc|g\+\+|cc|c\+\+|c89|c99|gfortran|clang|clang\+\+)(-\d+)?")
+COMPILER = re.compile(
+    r"([a-z0-9_]+-linux-gnu-)?(gcc|g\+\+|cc|c\+\+|c89|c99|gfortran|clang|clang\+\+|rustc)(-\d+)?"
+)
 CLOCK = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -115,7 +117,8 @@ def hide_root(root: Path) -> list[str]:
                 made.setdefault(program.name, program)
     for name, program in made.items():
         wrapper = wrappers / name
-        wrapper.write_text(f'#!/bin/sh\nexec {program} -ffile-prefix-map={root}={USUAL_ROOT} "$@"\n')
+        option = "--remap-path-prefix" if name.startswith("rustc") else "-ffile-prefix-map"
+        wrapper.write_text(f'#!/bin/sh\nexec {program} {option}={root}={USUAL_ROOT} "$@"\n')
         wrapper.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
     at = folders.index(COMPILER_CACHE) + 1 if COMPILER_CACHE in folders else 0
     os.environ["PATH"] = ":".join([*folders[:at], str(wrappers), *folders[at:]])

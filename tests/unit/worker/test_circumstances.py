@@ -19,7 +19,7 @@ def test_only_the_usual_build_uses_the_compiler_cache():
 
 
 def test_compilers_are_known_by_their_names():
-    known = "gcc g++ cc c++ gcc-12 x86_64-linux-gnu-gcc-12 gfortran c99 clang clang++ aarch64-linux-gnu-g++"
-    other = "gcc-ar gcov gccgo ccache cmake x86_64-linux-gnu-ar cc1 python3 c++filt gcc-nm-12"
+    known = "gcc g++ cc c++ gcc-12 x86_64-linux-gnu-gcc-12 gfortran c99 clang++ rustc aarch64-linux-gnu-g++"
+    other = "gcc-ar gcov gccgo cargo ccache cmake x86_64-linux-gnu-ar cc1 python3 c++filt gcc-nm-12"
     assert [name for name in known.split() if not COMPILER.fullmatch(name)] == []
     assert [name for name in other.split() if COMPILER.fullmatch(name)] == []

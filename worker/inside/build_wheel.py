@@ -197,6 +197,8 @@ def repair(job: Job) -> None:
     OUT.mkdir()
     os.environ["SOURCE_DATE_EPOCH"] = EPOCH.read_text()
     os.environ["PATH"] = f"{TOOLS}:/usr/bin:/bin"
+    # What auditwheel packs is packed again at the end; older ones know the second name.
+    os.environ.update(AUDITWHEEL_ZIP_LEVEL="0", AUDITWHEEL_ZIP_COMPRESSION_LEVEL="0")
     if wheel.name.endswith("-any.whl"):
         shutil.copy(wheel, OUT / wheel.name)
     elif holds_machine_code(wheel):

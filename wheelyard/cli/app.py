@@ -21,6 +21,7 @@ from wheelyard.cli.exits import DONE, as_known_error, exit_code_of, exit_codes_h
 from wheelyard.cli.image_command import image
 from wheelyard.cli.job_commands import cancel, job, jobs
 from wheelyard.cli.keeping_commands import add_to as add_keeping
+from wheelyard.cli.lock_command import lock
 from wheelyard.cli.log_command import logs
 from wheelyard.cli.plan_command import plan
 from wheelyard.cli.project_commands import project_app
@@ -100,7 +101,7 @@ cache_app.command("yank", epilog=exit_codes_help())(yank)
 app.add_typer(channel_app, name="channel")
 app.add_typer(project_app, name="project")
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    up, down, doctor, version, build, plan, wait, why, verify, image, jobs, job, logs, cancel, workers,
+    up, down, doctor, version, build, plan, lock, wait, why, verify, image, jobs, job, logs, cancel, workers,
 )  # fmt: skip
 for _command in _COMMANDS:
     app.command(epilog=exit_codes_help())(_command)

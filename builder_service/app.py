@@ -13,6 +13,7 @@ from builder_service import (
     access_tokens,
     blobs,
     build_reasons,
+    built_locks,
     channels,
     files,
     health,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wheelyard.errors import InputError
-from wheelyard.requirements import normalise_requirements, read_requirements_file
+from wheelyard.requirements import normalise_requirements
 
 NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,10}[A-Za-z0-9])?", fullmatch=True)
 
@@ -72,15 +72,3 @@ def test_whatever_is_written_is_read_or_refused(text):
 def test_asking_for_nothing_is_refused():
     with pytest.raises(InputError, match="no requirement was given"):
         normalise_requirements(["", "# nothing"])
-
-
-def test_a_files_fault_says_where_it_stands(tmp_path):
-    path = tmp_path / "requirements.txt"
-    path.write_text("numpy\n\n-e .\n")
-    with pytest.raises(InputError, match=r"requirements\.txt, line 3"):
-        read_requirements_file(path)
-    with pytest.raises(InputError, match="can't be read"):
-        read_requirements_file(tmp_path / "missing.txt")
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="can't be read"):
-        read_requirements_file(path)

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import httpx2
@@ -389,6 +390,25 @@ class Client:
         """A blob's bytes in pieces, as they come; who reads them checks the digest."""
         with self._stream("GET", f"/v1/blobs/{digest}", headers={"accept-encoding": "identity"}) as response:
             yield _pieces(response, self.url)
+
+    def upload_sdist(self, path: Path, channel: str = "default") -> dict[str, Any]:
+        """Upload an sdist into a channel, as twine does; gives what the channel shows from now on.
+
+        :raises WheelyardError: the service refused it; the error is the service's own.
+        """
+        fields = {":action": "file_upload", "protocol_version": "1", "filetype": "sdist"}
+        place = "/legacy/" if channel == "default" else f"/channels/{_segment(channel)}/legacy/"
+        with path.open("rb") as content:
+            try:
+                response = self._http.request(
+                    "POST", place, data=fields, files={"content": (path.name, content)},
+                    headers={"accept": _PROBLEM},
+                )  # fmt: skip
+            except httpx2.HTTPError as error:
+                raise self._unreachable(error) from error
+        if not response.is_success:
+            raise self._problem(response)
+        return dict(response.json())
 
     # -- the one door ---------------------------------------------------------------------------------
 

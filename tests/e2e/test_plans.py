@@ -93,7 +93,7 @@ def test_a_cycle_without_a_seed_is_refused_and_says_what_would_help(stack: Stack
 
 
 def test_what_cannot_be_built_is_blocked_in_a_plan_with_the_reason(stack: Stack):
-    told = stack.answer("plan", "needs-needy", "rooted")
+    told = json.loads(stack.cli("plan", "needs-needy", "rooted", "--json", code=1))
     standings = {node["id"]: (node["standing"], node["reason"]) for node in told["plan"]["nodes"]}
     assert standings["needy==1.0"][0] == "blocked"
     assert "no-such-backend" in standings["needy==1.0"][1]

@@ -39,7 +39,8 @@ def changed_request(request: Mapping[str, Any], changes: Sequence[str]) -> dict[
             changed["build_deps"] = value
         elif what == "variant" and all(value.partition("=")):
             project, _, variant = value.partition("=")
-            changed["variants"] = {**changed.get("variants", {}), canonicalize_name(project): variant}
+            asked = {canonicalize_name(name): one for name, one in changed.get("variants", {}).items()}
+            changed["variants"] = {**asked, canonicalize_name(project): variant}
         else:
             raise InputError(f"--if {change!r} is no change of a plan", expected=_KINDS, found=change)
     return changed

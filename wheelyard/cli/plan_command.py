@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -18,7 +17,6 @@ from wheelyard.cli.build_command import (
     ToolchainName,
     asker_fields,
 )
-from wheelyard.cli.exits import BUILD_FAILED, DONE
 from wheelyard.cli.input_options import (
     BuildConstraints,
     BuildDeps,
@@ -36,11 +34,6 @@ from wheelyard.cli.input_options import (
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.session import session_of
 from wheelyard.errors import InputError
-from wheelyard.plan import Standing
-
-if TYPE_CHECKING:
-    from wheelyard.client import Client
-    from wheelyard.plan_answer import PlanAnswer
 
 
 def plan(
@@ -99,18 +92,18 @@ def plan(
       wheelyard plan -r requirements.txt --if constraint='cython==3.1.0'
       wheelyard plan --of 0199a1b2c3d47e5f8a6b0c1d2e3f4a5b --tree
     """
+    from wheelyard.cli.plan_run import PlanRun
+
     session = session_of(context)
-    style = ProgressStyle.QUIET if as_json else progress
     if of and (requirements or files or changes):
         raise InputError(
             "--of shows the plan of a job, which has its requirements already",
             do="leave the requirements and --if away, or leave --of away",
         )
     with session.client() as client:
+        run = PlanRun(client=client, style=progress, workers=workers, tree=tree, svg=svg, as_json=as_json)
         if of:
-            answer = client.plan_of(of, workers=workers)
-            _show(client, answer, tree=tree, svg=svg, as_json=as_json)
-            raise typer.Exit(DONE)
+            raise typer.Exit(run.look(of))
         chosen = Chosen.of(
             constraint, extra, group, locked=locked, build_deps=build_deps, variants=variant,
             build_constraints=build_constraint,
@@ -118,62 +111,4 @@ def plan(
         name = toolchain or session.settings().toolchain
         request = build_request(requirements, files, name, channel, refresh=refresh, chosen=chosen)
         request |= asker_fields(batch=batch, webhook="")
-        if changes:
-            code = _compare(client, request, changes, style, workers=workers, as_json=as_json)
-            raise typer.Exit(code)
-        answer, code = _planned(client, request, style, workers=workers)
-        if answer is not None:
-            _show(client, answer, tree=tree, svg=svg, as_json=as_json)
-    raise typer.Exit(code)
-
-
-def _planned(
-    client: Client, request: Mapping[str, Any], style: ProgressStyle, *, workers: int, inputs: bool = False
-) -> tuple[PlanAnswer | None, int]:
-    """The plan of a request and the exit code that it means; no plan where its job ended badly."""
-    from wheelyard.cli.follow_job import follow_to_end, report_end
-
-    ended = follow_to_end(client, client.plan(request), style)
-    if not ended.succeeded:
-        return None, report_end(ended, style, client.url)
-    answer = client.plan_of(ended.id, workers=workers, inputs=inputs)
-    lost = [node for node in answer.plan or () if node.standing in (Standing.BLOCKED, Standing.FAILED)]
-    return answer, BUILD_FAILED if lost else DONE
-
-
-def _compare(
-    client: Client,
-    request: Mapping[str, Any],
-    changes: list[str],
-    style: ProgressStyle,
-    *,
-    workers: int,
-    as_json: bool,
-) -> int:
-    from wheelyard.cli.plan_change import changed_request, cost_document, write_cost
-    from wheelyard.cli.tables import write_json
-
-    changed = changed_request(request, changes)
-    now, code = _planned(client, request, style, workers=workers, inputs=True)
-    if now is None:
-        return code
-    then, code = _planned(client, changed, style, workers=workers, inputs=True)
-    if then is None:
-        return code
-    if as_json:
-        write_json(cost_document(now, then, changes))
-    else:
-        write_cost(now, then, changes)
-    return code
-
-
-def _show(client: Client, answer: PlanAnswer, *, tree: bool, svg: Path | None, as_json: bool) -> None:
-    from wheelyard.cli.plan_text import write_plan
-    from wheelyard.cli.tables import write_json
-
-    if svg is not None:
-        svg.write_text(client.plan_picture(answer.job.id), encoding="utf-8")
-    if as_json:
-        write_json(answer.document)
-    else:
-        write_plan(answer, tree=tree)
+        raise typer.Exit(run.compare(request, changes) if changes else run.run(request))

@@ -30,7 +30,7 @@ def signing_door(settings_with, redis_url, serve):
     return serve(settings_with(redis_url=redis_url, webhook_secret=SecretStr(SECRET)))
 
 
-PLACES = ["/v1/builds", "/v1/images", "/v1/toolchains/debian12-cp311/builds"]
+PLACES = ["/v1/builds", "/v1/plans", "/v1/images", "/v1/toolchains/debian12-cp311/builds"]
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -142,7 +142,7 @@ def test_a_change_is_told_as_what_it_lets_be_built_and_why(world, command):
             return with_inputs(Standing.WAITING, "k2", build_wheels=OTHER_CYTHON)
         return with_inputs(Standing.HIT, "k1", build_wheels=CYTHON)
 
-    plans(world, plan_of, 2)
+    plans(world, plan_of, 4)
     change = "constraint=Cython==3.2.1"
     code, out, _err = command("plan", "numpy", "--progress", "quiet", "--if", change)
     assert code == 0

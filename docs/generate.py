@@ -1,4 +1,4 @@
-"""Writes the reference pages that come from the code: settings, command line, HTTP API.
+"""Writes the reference pages that come from the code: settings, command line, HTTP API, a recipe's schema.
 
 `python docs/generate.py` writes them; `--check` only says which are not current, for the test.
 """
@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -195,10 +196,18 @@ def _statuses(operation: dict[str, Any]) -> str:
     return " ".join(sorted(operation.get("responses", {})))
 
 
+def recipe_schema() -> str:
+    """The JSON schema of a recipe, as the model of its document makes it."""
+    from wheelyard import recipe_file
+
+    return json.dumps(recipe_file.recipe_schema(), indent=2) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "command-line.md": command_page,
     "http-api.md": api_page,
+    "recipe.schema.json": recipe_schema,
 }
 
 

@@ -50,8 +50,21 @@ def _seconds_of(value: object) -> object:
     return parse_seconds(value) if isinstance(value, str) else value
 
 
-Size = Annotated[int, BeforeValidator(_size_of), Field(ge=_SMALLEST, le=_LARGEST)]
-Time = Annotated[int, BeforeValidator(_seconds_of), Field(ge=1, le=30 * 86400)]
+# What a document may hold, for its JSON schema: the number, or the text that stands for it.
+_SizeInput = (
+    Annotated[int, Field(ge=_SMALLEST, le=_LARGEST)]
+    | Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?[KMGTkmgt]?(i?[Bb])?$")]
+)
+_TimeInput = (
+    Annotated[int, Field(ge=1, le=30 * 86400)]
+    | Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?(s|m|min|h)?$")]
+)
+Size = Annotated[
+    int, BeforeValidator(_size_of, json_schema_input_type=_SizeInput), Field(ge=_SMALLEST, le=_LARGEST)
+]
+Time = Annotated[
+    int, BeforeValidator(_seconds_of, json_schema_input_type=_TimeInput), Field(ge=1, le=30 * 86400)
+]
 
 
 class AskedLimits(BaseModel):

@@ -93,12 +93,12 @@ def _changed(document: dict[str, Any], changes: Mapping[str, Value]) -> dict[str
 def _set_field(text: str, field: str, value: Value) -> str:
     lines = text.splitlines()
     table, dot, name = field.partition(".")
-    top = next((number for number, line in enumerate(lines) if _TABLE.match(line)), len(lines))
-    header = rf"^\s*\[\s*{re.escape(table)}\s*\]"
-    section = next((number for number in range(top, len(lines)) if re.match(header, lines[number])), None)
-    if dot and section is not None:
-        end = next((n for n in range(section + 1, len(lines)) if _TABLE.match(lines[n])), len(lines))
-        return _put(lines, section + 1, end, _key(name), toml_line(name, value))
+    heads = [number for number, line in enumerate(lines) if _TABLE.match(line) and _is_toml(lines[:number])]
+    top, *_ = [*heads, len(lines)]
+    own = re.compile(rf"\s*\[\s*{re.escape(table)}\s*\]")
+    for start, end in zip(heads, [*heads[1:], len(lines)], strict=True):
+        if dot and own.match(lines[start]):
+            return _put(lines, start + 1, end, _key(name), toml_line(name, value))
     whole = tomllib.loads(text).get(table)
     if dot and isinstance(whole, dict) and _find(lines, 0, top, _key(table)) is not None:
         return _put(lines, 0, top, _key(table), toml_line(table, {**whole, name: value}))
@@ -126,13 +126,18 @@ def _find(lines: list[str], start: int, end: int, key: str) -> tuple[int, int] |
         if not opening.match(lines[first]):
             continue
         for last in range(first + 1, end + 1):
-            try:
-                tomllib.loads("\n".join(lines[first:last]))
-            except tomllib.TOMLDecodeError:
-                continue
-            return first, last
+            if _is_toml(lines[first:last]):
+                return first, last
         raise _Unclear(f"the value of {key} has no end")
     return None
+
+
+def _is_toml(lines: list[str]) -> bool:
+    try:
+        tomllib.loads("\n".join(lines))
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
 
 
 def _key(name: str) -> str:

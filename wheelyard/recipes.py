@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wheelyard.digests import Digest
 from wheelyard.errors import InputError, NotFound
 from wheelyard.limits import NOTHING_ASKED, AskedLimits
 from wheelyard.recipe_file import RecipeFields, applies
@@ -62,6 +63,34 @@ class Recipe:
     imports: tuple[str, ...] = ()
     smoke: str = ""
 
+    def to_document(self) -> dict[str, Any]:
+        """What it says, as JSON-serialisable fields under the names that its file has for them.
+
+        What says nothing is absent.
+        """
+        fields: dict[str, Any] = {
+            "packages": list(self.packages),
+            "environment": self.environment,
+            "config_settings": self.config_settings,
+            "natives": list(self.natives),
+            "build_requires": list(self.build_requires),
+            "replace_build_requires": None
+            if self.replaced_build_requires is None
+            else list(self.replaced_build_requires),
+            "memory_per_job": self.memory_per_job,
+            "limits": self.limits.to_document(),
+            "patches": [{"file": patch.name, "digest": str(patch.digest)} for patch in self.patches],
+            "leave_out": list(self.leave_out),
+            "imports": list(self.imports),
+            "smoke": self.smoke,
+            "exclusive": list(self.exclusive),
+        }
+        return {
+            name: value
+            for name, value in fields.items()
+            if value or (name == "replace_build_requires" and value == [])
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedRecipe:
@@ -78,6 +107,21 @@ class ResolvedRecipe:
     layers: tuple[Layer, ...]
     variants: tuple[str, ...]
     default_variant: str
+
+    def to_document(self) -> dict[str, Any]:
+        """The recipe, its origins and its layers, as JSON-serialisable fields."""
+        return {
+            "project": self.recipe.project,
+            "variant": self.recipe.variant or self.default_variant,
+            "variants": list(self.variants),
+            "default_variant": self.default_variant,
+            "fields": self.recipe.to_document(),
+            "origins": dict(sorted(self.origins.items())),
+            "layers": [
+                {"name": layer.name, "team": layer.team, "digest": str(Digest.of(layer.text.encode()))}
+                for layer in self.layers
+            ],
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

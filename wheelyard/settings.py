@@ -64,7 +64,10 @@ class Settings(BaseSettings):
     toolchains_dir: Path | None = Field(
         None, description="Folder of more toolchain files; a name there wins."
     )
-    recipes_dir: Path | None = Field(None, description="Folder of more recipes; a name there wins.")
+    recipes_dir: Path | None = Field(
+        None,
+        description="Folder of the team's recipes, laid over the shipped ones; `up` has one in its own.",
+    )
     image_registry: str = Field(
         "", description="Registry that toolchains given by reference are pulled from."
     )

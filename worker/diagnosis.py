@@ -53,7 +53,7 @@ def diagnose(lines: Sequence[str], *, title: str, phase: str, said: Sequence[str
     """
     if said and _REFUSED_PATCH.match(said[-1]):
         return BuildFailed(
-            f"{title}: {said[-1]}",
+            said[-1],
             expected="sources that the patch was made for; nothing around a change may differ",
             do="make the patch anew for this version, or say in the recipe which versions it is for: "
             'versions = "<2" beside its file',

@@ -49,6 +49,8 @@ def assemble(settings: Settings, folder: StackFolder) -> Assembly:
     drawn, ports = folder.secrets(), folder.ports()
     filled: dict[str, object] = {
         "data_dir": folder.root,
+        # Programs run in another folder than this one.
+        "recipes_dir": (settings.recipes_dir or folder.recipes).absolute(),
         "database_url": settings.database_url or f"sqlite:///{folder.root / 'wheelyard.db'}",
     }
     if not settings.token.get_secret_value():

@@ -67,6 +67,11 @@ class StackFolder:
         return self.root / "run"
 
     @property
+    def recipes(self) -> Path:
+        """The team's recipes, where no other folder is named for them."""
+        return self.root / "recipes"
+
+    @property
     def lock_file(self) -> Path:
         """Locked by the `up` that runs; says which process that is."""
         return self.run / "lock"

@@ -1,9 +1,6 @@
 """What is said of a failed compile."""
 
-import pytest
-
-from wheelyard.errors import InfrastructureError
-from worker.diagnosis import diagnose, first_error, missing_part, name_package
+from worker.diagnosis import diagnose, first_error
 
 
 def test_the_compilers_own_error_wins_over_the_build_tools_echo():
@@ -32,24 +29,6 @@ def test_mesons_error_is_found():
     )
 
 
-@pytest.mark.parametrize(
-    ("line", "part"),
-    [
-        (
-            "a.c:1:10: fatal error: libavcodec/avcodec.h: No such file or directory",
-            ("header", "libavcodec/avcodec.h"),
-        ),
-        ("/usr/bin/ld: cannot find -lfoo: No such file or directory", ("library", "foo")),
-        ('meson.build:3:1: ERROR: Dependency "libpng" not found, tried pkgconfig', ("pkg-config", "libpng")),
-        ("sh: 1: flex: not found", ("program", "flex")),
-        ("FileNotFoundError: [Errno 2] No such file or directory: 'pg_config'", ("program", "pg_config")),
-        ("all is well", ("", "")),
-    ],
-)
-def test_names_the_missing_part(line, part):
-    assert missing_part([line]) == part
-
-
 def test_the_error_carries_its_facts():
     error = diagnose(
         ["x.c:1:1: error: no"], title="demo 1.0", phase="compile", said=["the backend failed"], code=1
@@ -66,20 +45,30 @@ def test_where_nothing_looks_like_an_error_our_own_script_is_quoted():
     assert error.found == "auditwheel left 0 wheels, expected one"
 
 
-def test_the_package_that_brings_the_missing_part_is_named():
+def test_what_was_missing_is_among_the_facts():
     error = diagnose(
         ["a.c:1:1: fatal error: foo.h: No such file"], title="d", phase="compile", said=[], code=1
     )
-    hinted = name_package(error, lambda kind, name: ["libfoo-dev", "other-dev"] if name == "foo.h" else [])
-    assert "libfoo-dev (or other-dev) has the header foo.h" in hinted.do
-    assert hinted.facts["first_error"] == error.facts["first_error"]
+    assert (error.facts["missing_kind"], error.facts["missing_name"]) == ("header", "foo.h")
+    assert "the header foo.h is missing in the build" in error.do
 
 
-def test_a_hint_that_can_not_be_had_changes_nothing():
-    def out(kind, name):
-        raise InfrastructureError("no mirror")
-
-    error = diagnose(
-        ["a.c:1:1: fatal error: foo.h: No such file"], title="d", phase="compile", said=[], code=1
+def test_cmakes_own_words_are_quoted_and_the_log_opens_where_they_begin():
+    lines = [
+        "CMake Error at CMakeLists.txt:3 (find_package):",
+        "",
+        "  Could NOT find JPEG (missing: JPEG_LIBRARY)",
+    ]
+    error = diagnose(lines, title="d", phase="compile", said=[], code=1)
+    assert (
+        error.found
+        == "CMake Error at CMakeLists.txt:3 (find_package): Could NOT find JPEG (missing: JPEG_LIBRARY)"
     )
-    assert name_package(error, out) is error
+    assert error.facts["first_error"] == lines[0]
+
+
+def test_a_patch_that_does_not_apply_is_the_error_itself():
+    said = ["the patch fix.patch does not apply to demo 1.0: hunk 1 of src/a.c"]
+    error = diagnose(["patching file src/a.c"], title="demo 1.0", phase="unpack", said=said, code=3)
+    assert error.failed == said[0]
+    assert "versions" in error.do

@@ -21,7 +21,7 @@ from builder_service.services import Opened, Services
 from builder_service.tokens import CurrentIdentity, allowed
 from wheelyard.access_token import Scope
 from wheelyard.errors import Conflict, NotFound, QueueUnavailable
-from wheelyard.jobs.states import Job, Kind, State
+from wheelyard.jobs.states import OF_ALL, Job, Kind, State
 
 _ID = re.compile(r"[0-9a-f]{32}")
 JobId = Annotated[
@@ -168,7 +168,7 @@ def job_finder(kind: Kind | None) -> Callable[[JobId, Opened, CurrentIdentity], 
                 f"{job_id!r} is not a job's id", expected="32 hexadecimal digits", do="see `wheelyard jobs`"
             )
         job = services.ledger.get(job_id)
-        if job.kind is not Kind.TOOLCHAIN:
+        if job.kind not in OF_ALL:
             identity.check_channel(job.channel)
         if kind is not None and job.kind is not kind:
             raise NotFound(f"job {job_id} is not a {kind} but a {job.kind}", do=f"see /v1/jobs/{job_id}")

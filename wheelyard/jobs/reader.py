@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, bindparam, func, or_, select, true, tuple_
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.models import JobChildRow, JobRow, TransitionRow, WaiterRow, WorkerRow
 from wheelyard.jobs.rows import IN_TURN, children_of, is_active, job_of, read_job
-from wheelyard.jobs.states import Job, Kind, State
+from wheelyard.jobs.states import OF_ALL, Job, Kind, State
 
 _HISTORY = 5
 _LONG_HISTORY = 100
@@ -72,14 +72,16 @@ class JobReader:
     ) -> list[Job]:
         """The newest jobs, newest first.
 
-        :param channels: only of these, and toolchains, which are for all; empty means of all.
+        :param channels: only of these, and toolchains and natives, which are for all; empty means of all.
         """
         with self.database.reading() as session:
             query = select(JobRow).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit)
             if kind is not None:
                 query = query.where(JobRow.kind == kind)
             if channels:
-                query = query.where(or_(JobRow.kind == Kind.TOOLCHAIN, JobRow.channel.in_(sorted(channels))))
+                query = query.where(
+                    or_(JobRow.kind.in_(sorted(OF_ALL)), JobRow.channel.in_(sorted(channels)))
+                )
             return [job_of(row, ()) for row in session.scalars(query)]
 
     def last_success(self, key: str, not_before: float) -> Job | None:

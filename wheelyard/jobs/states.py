@@ -70,6 +70,8 @@ class Priority(IntEnum):
     BATCH = 10
 
 
+OF_ALL = frozenset({Kind.TOOLCHAIN, Kind.NATIVE})
+"""Kinds that are no channel's own: whoever may read may see their jobs."""
 ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 ACTIVE = frozenset(State) - ENDED
 

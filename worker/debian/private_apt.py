@@ -99,7 +99,7 @@ class PrivateApt:
         try:
             printed = self._apt(
                 *("apt-get", "install", "--print-uris", "--yes", "-qq", "--no-remove"),
-                *("-o", f"Dir::State::status={place}", "--", *names),
+                *("-o", f"Dir::State::status={place}", *names),
                 timeout=_SOLVE_SECONDS,
             )
         except InfrastructureError as error:

@@ -23,6 +23,7 @@ from wheelyard.cli.input_options import (
     build_request,
 )
 from wheelyard.cli.limit_options import Cpus, Disk, Memory, Timeout, limits_field
+from wheelyard.cli.own_sdists import with_uploads
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.session import session_of
 
@@ -83,6 +84,7 @@ def build(
       wheelyard build -r uv.lock --extra video --locked
       wheelyard build . --group test --build-deps source
       wheelyard build 'demo @ git+https://git.example.org/demo.git@1f0e…'
+      wheelyard build ./dist/demo-1.0.tar.gz --channel team
       wheelyard build opencv-python-headless --memory 16G --timeout 4h
       id=$(wheelyard build numpy --detach); wheelyard logs -f $id
     """
@@ -90,7 +92,8 @@ def build(
 
     session = session_of(context)
     request = build_request(
-        requirements, files, toolchain or session.settings().toolchain, channel, refresh=refresh,
+        with_uploads(session, requirements, channel), files,
+        toolchain or session.settings().toolchain, channel, refresh=refresh,
         chosen=Chosen.of(
             constraint, extra, group, locked=locked, build_deps=build_deps, variants=variant,
             build_constraints=build_constraint,

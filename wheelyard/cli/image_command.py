@@ -36,6 +36,7 @@ from wheelyard.cli.input_options import (
     build_request,
 )
 from wheelyard.cli.limit_options import Cpus, Disk, Memory, Timeout, limits_field
+from wheelyard.cli.own_sdists import with_uploads
 from wheelyard.cli.progress.display import ProgressStyle, resolve_style
 from wheelyard.cli.session import session_of
 from wheelyard.errors import InputError
@@ -131,7 +132,8 @@ def image(
     check_outputs(outputs, detach=detach)
     loader = find_engine(engine) if load else ""
     build = build_request(
-        requirements, files, toolchain or session.settings().toolchain, channel, refresh=refresh,
+        with_uploads(session, requirements, channel), files,
+        toolchain or session.settings().toolchain, channel, refresh=refresh,
         chosen=Chosen.of(
             constraint, extra, group, locked=locked, build_deps=build_deps, variants=variant
         ),

@@ -85,6 +85,12 @@ def _read_argument(text: str) -> Wanted:
 def _file_of(path: Path) -> Path:
     """The file itself, where a project's folder is named."""
     path = path.expanduser()
+    if path.name.endswith((".tar.gz", ".zip", ".whl")):
+        raise InputError(
+            f"{path} is no file of requirements",
+            expected="requirements, a lock, or a project's pyproject.toml",
+            do="`wheelyard build ./NAME-VERSION.tar.gz` uploads an sdist that is there, and builds it",
+        )
     if not path.is_dir():
         return path
     if not (path / "pyproject.toml").is_file():

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from wheelyard.errors import BuildFailed
-from worker.missing_part import MissingPart, find_missing
+from worker.missing_part import find_missing, missing_facts
 
 # The earlier pattern is nearer to the cause: a compiler's own error beats the build tool's echo of it.
 _CAUSES = (
@@ -71,8 +71,3 @@ def diagnose(lines: Sequence[str], *, title: str, phase: str, said: Sequence[str
         first_error=error,
         **missing_facts(missing),
     )
-
-
-def missing_facts(missing: MissingPart | None) -> dict[str, str]:
-    """What an error says of what was missing, for `worker.mend.name_mend`."""
-    return {"missing_kind": missing.kind if missing else "", "missing_name": missing.name if missing else ""}

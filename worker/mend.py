@@ -7,12 +7,27 @@ from collections.abc import Callable, Sequence
 from wheelyard.errors import BuildFailed, InfrastructureError
 from wheelyard.recipe_text import toml_line
 from wheelyard.recipes import Recipe
+from wheelyard.settings import Settings
+from wheelyard.toolchains import Toolchain
+from worker.debian.contents import DebianContents
+from worker.debian.mirror import find_mirror
 from worker.missing_part import MissingPart
+
+PackageSearch = Callable[[str, str], Sequence[str]]
+"""Gives the Debian packages that bring a part of a kind and name, the likeliest first."""
+
+
+def package_search(settings: Settings, toolchain: Toolchain) -> PackageSearch:
+    """The search in the packages of a toolchain's Debian release; it finds none where that is no Debian."""
+    if toolchain.debian is None:
+        return lambda _kind, _name: ()
+    mirror = find_mirror(settings).main
+    return DebianContents(mirror, toolchain.debian.suite, settings.data_dir / "contents").packages
 
 
 def name_mend(
     error: BuildFailed,
-    packages_of: Callable[[str, str], Sequence[str]],
+    packages_of: PackageSearch,
     *,
     recipe: Recipe,
     version: str,
@@ -20,7 +35,6 @@ def name_mend(
 ) -> BuildFailed:
     """The same error, with the Debian package or build requirement that it wants, and the recipe line for it.
 
-    :param packages_of: packages that bring a part of a kind and name, the likeliest first.
     :param recipe: as the build had it.
     :param job: id of the job that failed, for the command that mends it.
     """

@@ -103,3 +103,8 @@ def find_missing(lines: Sequence[str]) -> MissingPart | None:
                 name = next(text for text in found.groupdict().values() if text)
                 return MissingPart(kind=kind, name=_SAME.get(name, name).strip("."))
     return None
+
+
+def missing_facts(missing: MissingPart | None) -> dict[str, str]:
+    """What an error says of what was missing, for `worker.mend.name_mend`."""
+    return {"missing_kind": missing.kind if missing else "", "missing_name": missing.name if missing else ""}

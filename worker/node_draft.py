@@ -21,8 +21,9 @@ from wheelyard.upstream.index import Upstream
 from worker.checked_sdist import checked_sdist
 from worker.context import Work
 from worker.kept_locks import keep_lock, load_lock
+from worker.mend import name_mend, package_search
 from worker.native_job import native_node
-from worker.recipe_packages import lock_packages
+from worker.recipe_packages import image_with_packages, lock_packages
 from worker.resolve import Resolver
 from worker.toolchain_job import ReadyToolchain
 
@@ -99,7 +100,9 @@ class Drafting:
             environment = self._environment(sdist, recipe)
             inputs = self._inputs(pin, sdist, recipe, environment)
             natives = tuple(self._native(name) for name in recipe.natives)
-        except (InputError, BuildFailed, TimedOut) as error:
+        except BuildFailed as error:
+            return replace(plain, error=self._mended(error, pin))
+        except (InputError, TimedOut) as error:
             return replace(plain, error=error)
         return replace(plain, inputs=inputs, environment=environment, natives=natives)
 
@@ -151,11 +154,22 @@ class Drafting:
             leave_out=recipe.leave_out,
         )
 
+    def _mended(self, error: BuildFailed, pin: Pin) -> BuildFailed:
+        search = package_search(self._services.settings, self._ready.toolchain)
+        recipe, job = self.recipe(pin), self._work.claim.id
+        return name_mend(error, search, recipe=recipe, version=pin.version, job=job)
+
     def _packages(self, recipe: Recipe) -> dict[str, str]:
         if not recipe.packages:
             return {}
         with self._one_apt:
             return lock_packages(self._work, self._ready, recipe.packages)
+
+    def _image(self, recipe: Recipe) -> str:
+        """The compile image with the recipe's packages, which a backend may look for when it is asked."""
+        packages = self._packages(recipe)
+        with self._one_apt:
+            return image_with_packages(self._work, self._ready, packages)
 
     def _native(self, name: str) -> PlanNode:
         with self._one_apt:
@@ -188,7 +202,9 @@ class Drafting:
         services.store.fetch_blob(sdist.digest, path)
         # Several are asked at the same time, and who reads the log wants to know of whom a line is.
         resolver = replace(
-            self._resolver, report=lambda line: self._work.log.line(f"{sdist.filename}: {line}")
+            self._resolver,
+            hooks_image=self._image(recipe),
+            report=lambda line: self._work.log.line(f"{sdist.filename}: {line}"),
         )
         lock = resolver.resolve_build(
             path,

@@ -22,6 +22,7 @@ from wheelyard.store.landing import disk_errors
 from wheelyard.toolchains import Toolchain
 from wheelyard.upstream.index import Upstream
 from worker.engine.contract import Container, ContainerSpec, Engine
+from worker.missing_part import find_missing, missing_facts
 from worker.pull_through import PullThrough, Served
 from worker.refusals import Wanted, explain, read_refusal
 from worker.resolving_room import (
@@ -70,6 +71,7 @@ class Resolver:
     """Makes locks in containers of one toolchain. Safe to use from any number of threads.
 
     :param image: id of the toolchain's compile image in the engine.
+    :param hooks_image: the same with a recipe's packages, for an sdist's backend; empty means none of those.
     :param upstream: the index behind the containers' only door.
     :param store: keeps every file that a resolution looked into.
     :param job: id of the job that the containers belong to.
@@ -90,6 +92,7 @@ class Resolver:
     scratch: Path | None = None
     report: Callable[[str], None] = _ignore
     watch: Callable[[Container], None] = _ignore
+    hooks_image: str = ""
 
     def resolve_requirements(self, requirements: Sequence[str], constraints: Sequence[str] = ()) -> Lock:
         """Lock what shall be compiled: every pin has an sdist.
@@ -153,7 +156,7 @@ class Resolver:
             with disk_errors(f"{name} could not be written", InfrastructureError):
                 shutil.copyfile(sdist, handover.inputs / name)
                 (handover.inputs / name).chmod(0o644)
-            foreign = stack.enter_context(self._room(handover))
+            foreign = stack.enter_context(self._room(handover, self.hooks_image))
             trusted = stack.enter_context(self._room(handover))
             # Asked even where the answer is replaced: that is what unpacks it for the next question.
             said = self._ask_sdist(foreign, index, name, ["static", f"{INPUTS}/{name}"], {})
@@ -178,9 +181,9 @@ class Resolver:
         return PullThrough(self.upstream, self.store, scratch=self.scratch)
 
     @contextmanager
-    def _room(self, handover: Handover) -> Iterator[Room]:
+    def _room(self, handover: Handover, image: str = "") -> Iterator[Room]:
         spec = ContainerSpec(
-            image=self.image,
+            image=image or self.image,
             job=self.job,
             owner=self.owner,
             mounts=handover.mounts,
@@ -250,6 +253,7 @@ class Resolver:
                 found="\n".join(line for line in lines[-12:] if not line.startswith("wheelyard: ")),
                 do="the whole output stands in the log",
                 phase="resolve",
+                **missing_facts(find_missing(lines)),
             )
         return _read_requirements(room.read(_ANSWER, MAX_ANSWER_BYTES), filename)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,12 +26,10 @@ from wheelyard.toolchains import Toolchain
 from wheelyard.wheel_record import WheelRecord
 from worker.build_container import WheelOrder, allot, lay_inputs, make_wheel
 from worker.context import Services, Work
-from worker.debian.contents import DebianContents
-from worker.debian.mirror import find_mirror
 from worker.elf_external import external_libraries
 from worker.fitting_wheel import note_fitting
 from worker.lost_wheel import build_number_of, fetch_lost_inputs, refuse_another
-from worker.mend import name_mend
+from worker.mend import name_mend, package_search
 from worker.outcome import Done, Outcome
 from worker.recipe_packages import image_with_packages
 from worker.stable_abi import check_stable_abi
@@ -76,7 +74,7 @@ def make_one_wheel(work: Work) -> Outcome:
             path = make_wheel(work, order, folder, allotment)
         except BuildFailed as error:
             raise name_mend(
-                error, _package_search(services, ready.toolchain),
+                error, package_search(services.settings, ready.toolchain),
                 recipe=recipe, version=inputs.version, job=work.claim.id,
             ) from error  # fmt: skip
         with work.phase("check"):
@@ -182,14 +180,6 @@ def next_build_number(services: Services, channel: str, inputs: BuildInputs, too
         if version == Version(inputs.version) and tags & accepted:
             taken.append(build[0] if build else 0)
     return max(taken) + 1 if taken else 0
-
-
-def _package_search(services: Services, toolchain: Toolchain) -> Callable[[str, str], Sequence[str]]:
-    if toolchain.debian is None:
-        return lambda _kind, _name: ()
-    settings = services.settings
-    mirror = find_mirror(settings).main
-    return DebianContents(mirror, toolchain.debian.suite, settings.data_dir / "contents").packages
 
 
 def _needed(services: Services, key: str) -> WheelRecord:

@@ -100,10 +100,14 @@ def _lay_patches(work: Work, inputs: BuildInputs, folder: Path) -> None:
     recipe = get_recipe(
         inputs.project, work.services.settings.recipes_dir, version=inputs.version, variant=inputs.variant
     )
-    names = {str(patch.digest): patch.name.rpartition("/")[2] for patch in recipe.patches}
+    folder.mkdir()
+    known = {str(patch.digest): patch for patch in recipe.patches}
     for place, digest in enumerate(inputs.patches, start=1):
-        name = names.get(digest, f"{Digest.parse(digest).hex[:12]}.patch")
-        _fetch(work, Digest.parse(digest), folder / f"{place:03}-{name}")
+        if patch := known.get(digest):
+            name = patch.name.rpartition("/")[2]
+            (folder / f"{place:03}-{name}").write_bytes(patch.text.encode())
+        else:
+            _fetch(work, Digest.parse(digest), folder / f"{place:03}-{digest[-12:]}.patch")
 
 
 def lay_scripts(folder: Path) -> None:

@@ -78,14 +78,16 @@ def show_recipe(
     write_line(f"{project} in the variant {chosen}" if chosen else project)
     if found.get("variants"):
         write_line(f"variants: {_variants(found)}")
-    fields, origins = found.get("fields") or {}, found.get("origins") or {}
-    origin = ""
-    for field, text in sorted(_lines(fields), key=lambda line: str(origins.get(line[0], ""))):
-        if origins.get(field) != origin:
-            origin = str(origins.get(field, ""))
-            write_line(f"\n# {origin}")
-        for line in text.split("\n"):
-            write_line(line)
+    origins = {str(field): str(origin) for field, origin in (found.get("origins") or {}).items()}
+    names = [str(layer.get("name", "")) for layer in found["layers"]]
+    lines = _lines(found.get("fields") or {})
+    for origin in sorted(set(origins.values()), key=lambda origin: (_rank(origin, names), origin)):
+        write_line()
+        write_line(f"# {origin}")
+        for field, text in lines:
+            if origins.get(field) == origin:
+                for line in text.split("\n"):
+                    write_line(line)
 
 
 @recipe_app.command("check", epilog=exit_codes_help())
@@ -139,6 +141,11 @@ def _variants(entry: dict[str, Any]) -> str:
     return ", ".join(
         f"{name} (default)" if name == default else str(name) for name in entry.get("variants") or ()
     )
+
+
+def _rank(origin: str, names: list[str]) -> int:
+    """The place of the layer that an origin belongs to."""
+    return next((place for place, name in enumerate(names) if origin.startswith(name)), len(names))
 
 
 def _lines(fields: dict[str, Any]) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ TOOLCHAIN = {
 _REQUEST_FIELDS = {
     "requirements", "constraints", "build_constraints", "toolchain", "channel", "refresh",
     "app", "entrypoint", "command", "environment", "labels", "workdir", "user", "limits",
-    "variants",
+    "variants", "hashes", "build_deps",
 }  # fmt: skip
 _ASKER_FIELDS = {"priority", "client", "webhook"}
 ENDED = {"succeeded", "failed", "cancelled"}

@@ -1,0 +1,126 @@
+"""Sources of every origin on the whole stack: commits, uploads, hostile sdists; and the lock of a build."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.distributions import sdist_members, tarred
+from tests.e2e.conftest import Stack
+from tests.e2e.projects import C_SOURCE, PYPROJECT, SETUP
+from tests.git_site import GitSite
+from wheelyard.digests import Digest
+
+GIT_PROJECT = {
+    "pyproject.toml": PYPROJECT,
+    "setup.py": SETUP.format(name="gitdemo", module="gitdemo", source="gitdemo.c", needs=[]),
+    "gitdemo.c": C_SOURCE.replace("cdemo", "gitdemo"),
+    "MANIFEST.in": "include gitdemo.c\n",
+}
+
+
+@pytest.fixture(scope="module")
+def commit(git_site: GitSite) -> str:
+    return git_site.commit("gitdemo", GIT_PROJECT)
+
+
+@pytest.fixture
+def own_sdist(tmp_path: Path) -> Path:
+    """An sdist of a project that no index has."""
+    project = {
+        "pyproject.toml": PYPROJECT,
+        "setup.py": SETUP.format(name="owndemo", module="owndemo", source="owndemo.c", needs=["cdemo"]),
+        "owndemo.c": C_SOURCE.replace("cdemo", "owndemo"),
+    }
+    members = [member for member in sdist_members("owndemo", "1.0") if "pyproject" not in member[0].name]
+    for name, text in project.items():
+        members.append((tarfile.TarInfo(f"owndemo-1.0/{name}"), text.encode()))
+    path = tmp_path / "owndemo-1.0.tar.gz"
+    path.write_bytes(tarred(members))
+    return path
+
+
+def inputs_of(stack: Stack, project: str) -> dict[str, object]:
+    """What the one wheel of a project was made of."""
+    (inputs,) = [one["record"]["inputs"] for one in stack.answer("cache", "show", project) if one["record"]]
+    return dict(inputs)
+
+
+def test_a_commit_is_built_like_a_release_and_fetched_once(stack: Stack, git_site: GitSite, commit: str):
+    requirement = git_site.requirement("gitdemo", commit)
+    first = stack.cli("build", requirement, "--progress", "plain")
+    assert "gitdemo-1.0.tar.gz, sha256:" in first
+    git_site.requests.clear()
+    again = stack.cli("build", requirement, "--refresh", "--progress", "plain")
+    assert git_site.requests == []
+    digest = next(
+        line.split("sha256:")[1][:64] for line in first.splitlines() if "gitdemo-1.0.tar.gz, sha256:" in line
+    )
+    assert f"sha256:{digest}" in again
+    assert "cache" in again
+    assert inputs_of(stack, "gitdemo")["sdist"] == f"sha256:{digest}"
+
+
+def test_a_commit_of_another_project_is_refused_by_its_own_name(stack: Stack, git_site: GitSite, commit: str):
+    told = stack.cli("build", git_site.requirement("gitdemo", commit).replace("gitdemo @", "numpy @"), code=2)
+    assert "is another project" in told
+    assert "gitdemo @ git+" in told
+
+
+def test_a_host_that_is_not_listed_is_refused_at_the_door(stack: Stack, commit: str):
+    told = stack.cli("build", f"gitdemo @ git+https://git.example.org/gitdemo.git@{commit}", code=2)
+    assert "WHEELYARD_GIT_HOSTS" in told
+
+
+def test_an_sdist_of_ones_own_is_uploaded_and_built_with_the_same_key(stack: Stack, own_sdist: Path):
+    stack.cli("build", str(own_sdist), "--progress", "plain")
+    inputs = inputs_of(stack, "owndemo")
+    assert inputs["sdist"] == str(Digest.of_file(own_sdist))
+    # By its version, and once more by its path, it is the same wheel.
+    for asked in ("owndemo==1.0", str(own_sdist)):
+        assert "hit" in stack.cli("build", asked, "--refresh", "--progress", "plain")
+
+
+def test_a_hostile_sdist_is_refused_before_anything_of_it_runs(stack: Stack):
+    member = tarfile.TarInfo("hostile-1.0/link")
+    member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    stack.site.add("hostile", "hostile-1.0.tar.gz", tarred([*sdist_members("hostile", "1.0"), (member, b"")]))
+    told = stack.cli("build", "hostile", code=1)
+    assert "the sdist hostile-1.0.tar.gz was refused: a link leaves the folder" in told
+
+
+def test_the_lock_of_a_build_installs_with_hashes_from_the_index(stack: Stack, tmp_path: Path):
+    stack.cli("build", "cppdemo", "--progress", "plain")
+    job = stack.cli("build", "cppdemo", "--detach").strip()
+    lock, pylock = tmp_path / "lock.txt", tmp_path / "pylock.toml"
+    stack.cli("lock", job, "-o", str(lock))
+    stack.cli("lock", job, "--format", "pylock", "-o", str(pylock))
+    assert "cdemo==1.0" in lock.read_text()
+    target = tmp_path / "installed"
+    install = [
+        sys.executable, "-m", "pip", "install", "--isolated", "--no-cache-dir", "--require-hashes",
+        "--only-binary", ":all:", "--index-url", f"{stack.url}/simple/", "--target", str(target),
+        "--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux_2_36_x86_64",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [*install, "-r", str(lock)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in target.glob("*.dist-info")) == [
+        "cdemo-1.0.dist-info", "cppdemo-1.0.dist-info",
+    ]  # fmt: skip
+    # What was locked is asked for again, and is there.
+    for file in (lock, pylock):
+        assert "hit" in stack.cli("build", "-r", str(file), "--locked", "--refresh", "--progress", "plain")
+
+
+def test_a_lock_with_the_hashes_of_wheels_only_is_refused_by_name(stack: Stack, tmp_path: Path):
+    lock = tmp_path / "lock.txt"
+    lock.write_text(f"cdemo==1.0 --hash={Digest.of(b'some wheel')}\n")
+    told = stack.cli("build", "-r", str(lock), code=2)
+    assert "cdemo 1.0" in told
+    assert "sdists" in told

@@ -25,7 +25,7 @@ def failure_of(progress: PlanProgress) -> WheelyardError:
     first = errors[0]
     facts = {
         **first.facts,
-        "failed": {node.id: error.failed for node, error in zip(failed, errors, strict=True)},
+        "failures": {node.id: error.failed for node, error in zip(failed, errors, strict=True)},
         "blocked": {node.id: node.reason for node in blocked},
     }
     if len(failed) == 1:

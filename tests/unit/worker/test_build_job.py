@@ -244,7 +244,7 @@ def test_each_of_several_failures_is_told_with_its_own_first_error(yard):
         one.go_on()
     assert "a==1: a 1 does not compile\n    a.c:1: error: no" in raised.value.found
     assert "b==1: b 1 ran out of memory" in raised.value.found
-    assert raised.value.facts["failed"] == {"a==1": "a 1 does not compile", "b==1": "b 1 ran out of memory"}
+    assert raised.value.facts["failures"] == {"a==1": "a 1 does not compile", "b==1": "b 1 ran out of memory"}
 
 
 def test_what_could_not_be_planned_fails_the_build_after_the_rest_was_built(yard):

@@ -7,11 +7,12 @@ from wheelyard.build_key import RECIPE_FORMAT
 from wheelyard.digests import canonical_json
 from worker.build_container import build_environment
 
-KNOWN = (2, "cf7bfa4d510560c7")
+KNOWN = (2, "f5415777cf91fd8f")
+SCRIPTS = ("build_wheel.py", "source_patches.py", "left_out.py")
 
 
 def test_whoever_changes_the_builder_thinks_of_the_recipe_format():
     """Where a change can alter a wheel's bytes, raise RECIPE_FORMAT; in any case write the pair here anew."""
-    script = (files("worker") / "inside" / "build_wheel.py").read_bytes()
-    found = hashlib.sha256(script + canonical_json(build_environment({}, 0))).hexdigest()[:16]
+    scripts = b"".join((files("worker") / "inside" / name).read_bytes() for name in SCRIPTS)
+    found = hashlib.sha256(scripts + canonical_json(build_environment({}, 0))).hexdigest()[:16]
     assert (RECIPE_FORMAT, found) == KNOWN

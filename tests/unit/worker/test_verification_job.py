@@ -28,7 +28,7 @@ class VerifiedWorld(LostWorld):
 
     def publish(self, body: bytes) -> None:
         """Let other inputs have a wheel of these bytes."""
-        inputs = replace(self.record.inputs, variant="another")
+        inputs = replace(self.record.inputs, environment={"A": "b"})
         self.record = replace(self.record, inputs=inputs, digest=Digest.of(body), size=len(body))
         self.store.put_blob(body, Digest.of(body))
         self.store.put_document(self.record.document_name, canonical_json(self.record.to_document()))

@@ -92,7 +92,7 @@ def _measure_set(options: argparse.Namespace, folder: Path, image: str) -> list[
         for course in options.courses if "ours" in options.only else ():
             place = folder / "stack" / course
             with ours(place, options.toolchain, index, ready=_ready(folder)) as own:
-                figures += own.measure(projects, course, CHANGE)
+                figures += own.measure(projects, course, job / "changed.txt")
     with open_room(image, mirror.folder, job, fetch_fromager(python, folder)) as room:
         if "pip" in options.only:
             figures += measure_pip(room, projects, options.courses)

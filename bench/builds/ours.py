@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import parse_wheel_filename
-
 from bench.builds.figures import AGAIN, CHANGED, COLD, PLANNED, WARM, Figure
 from bench.builds.mirror import Pin
 from examples.demo.commands import show
@@ -48,37 +46,34 @@ class Ours:
         self._toolchain = toolchain
         self._recipes = recipes
 
-    def build(self, pins: Sequence[Pin], course: str, *, refresh: bool = False) -> tuple[float, list[Wheel]]:
+    def build(self, pins: Sequence[Pin], course: str, *options: str) -> tuple[float, list[Wheel]]:
         """Build a set with the command; gives its seconds and the wheels.
 
         :param course: `wheels` or `source`: how the build requirements are come by.
         """
-        lines = [f"{pin.project}=={pin.version}" if pin.version else pin.project for pin in pins]
-        words = [*lines, "--toolchain", self._toolchain, "--progress", "plain"]
-        # Said only where it is not the rule, so that an older tree can be measured, too.
-        words += ["--build-deps", course] if course != "wheels" else []
+        words = [f"{pin.project}=={pin.version}" if pin.version else pin.project for pin in pins]
+        words += ["--toolchain", self._toolchain, "--build-deps", course, "--progress", "plain", *options]
         began = time.monotonic()
-        show([WHEELYARD, "build", *words, *(["--refresh"] if refresh else [])], self._stack.environment)
+        show([WHEELYARD, "build", *words], self._stack.environment)
         seconds = time.monotonic() - began
         # The newest one: nobody else asks this stack.
         job = next(job for job in self._client.jobs() if job.kind == "build")
         return seconds, list((job.result or {})["wheels"])
 
-    def measure(self, pins: Sequence[Pin], course: str, changed: Pin) -> list[Figure]:
+    def measure(self, pins: Sequence[Pin], course: str, changed: Path) -> list[Figure]:
         """The set in all situations, from a store that has nothing of it.
 
-        :param changed: a build requirement in another version, for those projects that are built with it.
+        :param changed: constraints that put a build requirement in another version.
         """
-        seconds, wheels = self.build(pins, course)
-        found = [_figure(course, COLD, seconds, wheels)]
-        # Answered from the request before: nothing is planned, and nothing made.
-        found.append(_figure(course, AGAIN, self.build(pins, course)[0], []))
-        found.append(_figure(course, PLANNED, *self.build(pins, course, refresh=True)))
-        users = [str(wheel["project"]) for wheel in wheels if self._is_built_with(wheel, changed.project)]
-        self.write_recipes(users, f'build_requires = ["{changed.project}=={changed.version}"]\n')
-        found.append(_figure(course, CHANGED, *self.build(pins, course, refresh=True)))
+        found = [
+            _figure(course, COLD, *self.build(pins, course)),
+            # Answered from the request before: nothing is planned, and nothing made.
+            _figure(course, AGAIN, self.build(pins, course)[0], []),
+            _figure(course, PLANNED, *self.build(pins, course, "--refresh")),
+            _figure(course, CHANGED, *self.build(pins, course, "--build-constraint", str(changed))),
+        ]
         self.change_keys([pin.project for pin in pins])
-        found.append(_figure(course, WARM, *self.build(pins, course, refresh=True)))
+        found.append(_figure(course, WARM, *self.build(pins, course, "--refresh")))
         return found
 
     def measure_alone(self, project: str) -> dict[str, dict[str, float]]:
@@ -87,7 +82,7 @@ class Ours:
         self.write_recipes([], "")
         cold = self._phases(self.build([pin], "wheels")[1], project)
         self.change_keys([project])
-        warm = self._phases(self.build([pin], "wheels", refresh=True)[1], project)
+        warm = self._phases(self.build([pin], "wheels", "--refresh")[1], project)
         return {COLD: cold, WARM: warm}
 
     def change_keys(self, projects: Sequence[str]) -> None:
@@ -105,10 +100,6 @@ class Ours:
         """Id of the image that the toolchain is in the engine."""
         found = {one["name"]: str(one["image"]) for one in self._client.toolchains()}
         return found[self._toolchain].removeprefix("sha256:")
-
-    def _is_built_with(self, wheel: Wheel, project: str) -> bool:
-        build_wheels = self._record(wheel)["inputs"]["build_wheels"]
-        return project in {parse_wheel_filename(name)[0] for name in build_wheels}
 
     def _record(self, wheel: Wheel) -> Mapping[str, Any]:
         record = self._client.record(wheel["build_key"])

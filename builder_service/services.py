@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 
 from wheelyard.catalogue import Catalogue
 from wheelyard.channels import Channels
-from wheelyard.doorbell import CeleryDoorbell, Doorbell
+from wheelyard.doorbell import CeleryDoorbell, Doorbell, DoorbellBehind
 from wheelyard.errors import InputError
 from wheelyard.events import EventListener, EventStream, RedisEventListener, RedisEventStream
 from wheelyard.jobs.database import Database
@@ -93,7 +93,7 @@ def open_services(settings: Settings) -> Services:
         lambda: open_upstream(settings.index_url, settings.effective_public_url),
         seconds=settings.upstream_page_seconds,
     )
-    doorbell = CeleryDoorbell(settings.redis_url)
+    doorbell = DoorbellBehind(CeleryDoorbell(settings.redis_url))
     return Services(
         settings=settings,
         ledger=ledger,

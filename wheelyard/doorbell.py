@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
+from queue import Full, Queue
 from typing import Any, Protocol
 
 from celery import Celery
@@ -18,6 +21,7 @@ _LISTEN_SECONDS = 30.0
 _RING_SECONDS = 2.0
 _DEAF_SECONDS = 5.0
 _CONNECTIONS = 100
+_MOST_WAITING = 10_000
 
 
 class Doorbell(Protocol):
@@ -99,6 +103,44 @@ class CeleryDoorbell:
             self._found = str(error)
             self._deaf_until = time.monotonic() + _DEAF_SECONDS
             raise OUTAGES.noted("redis", _unavailable(self._found)) from error
+
+
+class DoorbellBehind:
+    """Rings from a thread of its own: who asks for a build does not wait for Redis.
+
+    What can't be rung, or is cut off by the process's end, is left to the relay. Safe to share between
+    threads.
+
+    :param doorbell: does the ringing.
+    """
+
+    def __init__(self, doorbell: Doorbell) -> None:
+        self._doorbell = doorbell
+        self._waiting: Queue[tuple[str, str]] = Queue(_MOST_WAITING)
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ring(self, job_id: str, queue: str) -> None:
+        """Ring soon; it never raises."""
+        with contextlib.suppress(Full):
+            self._waiting.put_nowait((job_id, queue))
+        if self._thread is None:
+            self._start()
+
+    def unheard(self, queue: str) -> int:
+        """See `Doorbell.unheard`."""
+        return self._doorbell.unheard(queue)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._ring_on, name="doorbell", daemon=True)
+                self._thread.start()
+
+    def _ring_on(self) -> None:
+        while True:
+            with contextlib.suppress(QueueUnavailable):
+                self._doorbell.ring(*self._waiting.get())
 
 
 def _unavailable(found: str) -> QueueUnavailable:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.conftest import running
-from wheelyard.doorbell import CeleryDoorbell
+from wheelyard.doorbell import CeleryDoorbell, DoorbellBehind
 from wheelyard.errors import QueueUnavailable
 from wheelyard.stack.servers import Ports, redis_address, redis_program
 
@@ -81,3 +81,24 @@ def test_a_server_that_hangs_while_it_is_asked_for_the_rings_is_said_to_be_away(
             bell.unheard("plans")
     finally:
         os.kill(process, signal.SIGCONT)
+
+
+def test_nobody_waits_for_a_doorbell_behind_and_it_rings_once_the_server_is_back(redis, until):
+    process, url = redis
+    bell = DoorbellBehind(CeleryDoorbell(url))
+    os.kill(process, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        bell.ring("a" * 32, "plans")
+        assert time.monotonic() - began < 0.5
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+    def heard():
+        bell.ring("b" * 32, "plans")
+        try:
+            return bell.unheard("plans") > 0
+        except QueueUnavailable:
+            return False
+
+    until(heard, seconds=20)

@@ -186,6 +186,7 @@ def test_what_the_panels_of_the_issue_show_is_there(dashboard):
         "wheelyard_plan_nodes_total", "wheelyard_jobs_ended_total", "wheelyard_phase_seconds_bucket",
         "wheelyard_leases_lost_total", "wheelyard_transitions_total", "wheelyard_http_request_seconds_bucket",
         "wheelyard_worker_jobs", "wheelyard_store_up", "wheelyard_redis_up", "wheelyard_database_up",
+        "wheelyard_upstream_total",
     ):  # fmt: skip
         assert name in asked
 

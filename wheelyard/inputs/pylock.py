@@ -58,8 +58,9 @@ def user_lock_of_pylock(text: str, name: str) -> UserLock:
                 f"{one.origin} is a git source, which can't be waited for", found=one.source,
                 do="build it with `wheelyard build`",
             )  # fmt: skip
-        files = [*(package.wheels or ()), *([package.sdist] if package.sdist else [])]
-        digests = frozenset(digest for file in files if (digest := _sha256(file.hashes)) is not None)
+        files = [wheel.hashes for wheel in package.wheels or ()]
+        files += [package.sdist.hashes] if package.sdist else []
+        digests = frozenset(digest for hashes in files if (digest := _sha256(hashes)) is not None)
         requirement = one.requirement()
         hashes = "".join(f" \\\n    --hash={digest}" for digest in sorted(digests, key=str))
         first = len(lines)

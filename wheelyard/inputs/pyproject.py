@@ -38,7 +38,7 @@ class _Pyproject:
         self._sources = {canonicalize_name(source) for source in uv.get("sources", {})}
         self._poetry = "poetry" in document.get("tool", {})
         extras = self._table(self._project, "optional-dependencies")
-        self._extras = {canonicalize_name(extra): lines for extra, lines in extras.items()}
+        self._extras: dict[str, Any] = {canonicalize_name(extra): lines for extra, lines in extras.items()}
 
     def wanted(self, choice: Choice) -> Wanted:
         """What it asks for with a choice of extras and groups."""

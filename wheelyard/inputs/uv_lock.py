@@ -114,7 +114,8 @@ class _UvLock:
             ("extra", "optional-dependencies", choice.extras),
             ("group", "dev-dependencies", choice.groups),
         ):
-            known = {canonicalize_name(name): lines for name, lines in project.get(table, {}).items()}
+            tables = project.get(table, {})
+            known: dict[str, Any] = {canonicalize_name(name): lines for name, lines in tables.items()}
             for name in sorted(names):
                 if name not in known:
                     raise InputError(

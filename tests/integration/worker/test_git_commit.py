@@ -122,6 +122,7 @@ def test_submodules_are_named_and_not_fetched(site, fetched, tmp_path):
     inner = site.commit("inner", {"a.txt": "a\n"})
     site.commit("demo", FILES)
     work = site.folder / "demo.work"
+    (work / "sub").mkdir()
     (work / ".gitmodules").write_text(f'[submodule "x"]\n path = sub\n url = {site.url}/inner.git\n')
     git(work, "update-index", "--add", "--cacheinfo", f"160000,{inner},sub")
     commit = site.commit("demo", {})

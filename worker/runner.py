@@ -18,6 +18,7 @@ from worker.context import Services
 _CANDIDATES = 16
 _MOST_CANDIDATES = 1024
 _TOOLCHAIN_MEMORY = 2 << 30
+_COMPILING = (Kind.WHEEL, Kind.NATIVE, Kind.VERIFY)
 logger = structlog.get_logger("worker")
 
 
@@ -134,7 +135,7 @@ class Runner:
         passed = lost = 0
         for place, job in enumerate(jobs):
             self.capacity.note_waiting(len(jobs) - place - 1)
-            compiles = job.kind is Kind.WHEEL
+            compiles = job.kind in _COMPILING
             verdict, seat = self.capacity.ask(_memory_of(job, self._services), job.queue, compiles=compiles)
             if verdict is Verdict.WAIT:
                 break
@@ -182,6 +183,6 @@ class Runner:
 
 def _memory_of(job: Job, services: Services) -> int:
     """Memory that a job needs of its worker, in bytes."""
-    if job.kind in (Kind.WHEEL, Kind.VERIFY):
+    if job.kind in _COMPILING:
         return limits_of(job, services.settings).memory
     return _TOOLCHAIN_MEMORY if job.kind is Kind.TOOLCHAIN else 0

@@ -84,13 +84,13 @@ class World:
             self.services, [QUEUE], capacity, ClaimedJob(self.services, self.events, {kind: handler})
         )
 
-    def submit(self, key="a" * 64, *, memory=0, priority=Priority.INTERACTIVE):
+    def submit(self, key="a" * 64, *, memory=0, priority=Priority.INTERACTIVE, kind=Kind.WHEEL):
         spec = {"n": 1}
         if memory:
             asked = AskedLimits(memory=memory)
             spec["limits"] = Limits.of(self.settings, asked).to_document()
         return self.ledger.submit(
-            Kind.WHEEL,
+            kind,
             key.ljust(64, "f"),
             spec=spec,
             title=f"demo {key[:8]}",
@@ -313,6 +313,19 @@ def test_many_jobs_for_larger_workers_do_not_hide_the_one_that_fits(world, gate)
     gate.opened.set()
     world.runner(gate, memory=8 * GIGABYTE, elsewhere=64 * GIGABYTE).run()
     assert world.ledger.get(small).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("kind", [Kind.WHEEL, Kind.NATIVE, Kind.VERIFY])
+def test_what_compiles_has_the_memory_and_the_cores_that_it_asked_for(world, kind):
+    seen = []
+
+    def handler(work):
+        seen.append((work.seat.memory, work.seat.cores()))
+        return Done(result={})
+
+    world.submit("one", memory=3 * GIGABYTE, kind=kind)
+    world.runner(handler, kind=kind).run()
+    assert seen == [(3 * GIGABYTE, 4.0)]
 
 
 def test_a_job_that_is_larger_than_every_worker_runs_alone_with_what_there_is(world):

@@ -10,11 +10,12 @@ from wheelyard.plan import Plan, PlanNode, Role, Standing
 from wheelyard.plan_layout import Arrow, layout_of
 from wheelyard.plan_outlook import count_standings
 
-_WIDTH, _HEIGHT = 196, 44
+_WIDTH, _HEIGHT = 220, 44
 _ACROSS, _DOWN = 72, 14
 _MARGIN, _TOP, _BOTTOM = 24, 76, 74
-_LEAST_WIDTH = 860
-_MOST_LETTERS = 27
+_LEAST_WIDTH = 1060
+_MOST_LETTERS = 38
+_PAD = 10
 _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Both looks of a page, the light one and the dark one, as the reader's system has it.
 _STYLE = """
@@ -64,11 +65,12 @@ def plan_picture(plan: Plan, *, title: str = "", path: Collection[str] = ()) -> 
     :param path: ids of the chain that the end waits for longest, whose arrows are drawn thick.
     """
     layout = layout_of(plan)
+    rows = max(map(len, layout.columns), default=0)
     places: dict[str, tuple[int, int]] = {}
     for column, names in enumerate(layout.columns):
+        above = (rows - len(names)) * (_HEIGHT + _DOWN) // 2
         for row, name in enumerate(names):
-            places[name] = (_MARGIN + column * (_WIDTH + _ACROSS), _TOP + row * (_HEIGHT + _DOWN))
-    rows = max(map(len, layout.columns), default=0)
+            places[name] = (_MARGIN + column * (_WIDTH + _ACROSS), _TOP + above + row * (_HEIGHT + _DOWN))
     width = max(_LEAST_WIDTH, 2 * _MARGIN + len(layout.columns) * (_WIDTH + _ACROSS) - _ACROSS)
     height = _TOP + rows * (_HEIGHT + _DOWN) + _BOTTOM
     name = title or "plan"
@@ -85,7 +87,8 @@ def plan_picture(plan: Plan, *, title: str = "", path: Collection[str] = ()) -> 
         f'<rect class="wy-page" width="{width}" height="{height}"/>',
         f'<text class="wy-ink" x="{_MARGIN}" y="30" font-size="17">{_text(_cut(name, 90))}</text>',
         f'<text class="wy-soft" x="{_MARGIN}" y="52">{_text(_summary(plan))}</text>',
-        *(_arrow(arrow, places, thick=_is_on(path, arrow)) for arrow in layout.arrows),
+        *(_arrow(arrow, places, thick=False) for arrow in layout.arrows if not _is_on(path, arrow)),
+        *(_arrow(arrow, places, thick=True) for arrow in layout.arrows if _is_on(path, arrow)),
         *(_box(node, places[node.id]) for node in plan),
         *_legend(plan, height - _BOTTOM + 22),
         "</svg>",
@@ -132,9 +135,20 @@ def _box(node: PlanNode, place: tuple[int, int]) -> str:
     return (
         f'<g class="wy-box wy-{standing} wy-{role}"><title>{_text(_told(node))}</title>'
         f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="6"/>{inner}'
-        f'<text x="{x + 10}" y="{y + 18}" font-weight="600">{_text(_cut(_name(node), _MOST_LETTERS))}</text>'
-        f'<text class="wy-soft" x="{x + 10}" y="{y + 35}" font-size="11.5">{_text(_line(node))}</text></g>'
+        f'<text x="{x + _PAD}" y="{y + 18}" font-weight="600"{_fitted(_name(node), 24)}</text>'
+        f'<text x="{x + _PAD}" y="{y + 35}" font-size="11.5"{_fitted(_line(node), 31)}</text></g>'
     )
+
+
+def _fitted(text: str, letters: int) -> str:
+    """The end of a text's tag, and the text: no wider than a box, whatever font the reader has.
+
+    :param letters: up to so many it is set as it is; what is longer is set closer.
+    """
+    width = (
+        f' textLength="{_WIDTH - 2 * _PAD}" lengthAdjust="spacingAndGlyphs"' if len(text) > letters else ""
+    )
+    return f"{width}>{_text(_cut(text, _MOST_LETTERS))}"
 
 
 def _name(node: PlanNode) -> str:
@@ -162,18 +176,17 @@ def _told(node: PlanNode) -> str:
 def _legend(plan: Plan, y: int) -> Iterator[str]:
     """What the colours and frames of this picture mean; only those that are in it."""
     x = _MARGIN
-    standings = [standing for standing, count in count_standings(plan).items() if count]
-    for standing in standings:
+    for standing in [standing for standing, count in count_standings(plan).items() if count]:
         yield _swatch(x, y, f"wy-{standing.value}", _STANDING_WORDS[standing])
         x += 46 + 7 * len(_STANDING_WORDS[standing])
+    for words, kind in (("built with", ""), ("runs with", " wy-runs")):
+        yield f'<path class="wy-arrow{kind}" marker-end="url(#wy-tip)" d="M{x} {y}h26"/>'
+        yield f'<text class="wy-soft" x="{x + 33}" y="{y + 4}" font-size="12">{words}</text>'
+        x += 46 + 7 * len(words)
     x, y = _MARGIN, y + 26
     for role in [role for role in Role if any(node.role is role for node in plan)]:
         yield _swatch(x, y, f"wy-key wy-{role.value}", _ROLE_WORDS[role], double=role is Role.NATIVE)
         x += 46 + 7 * len(_ROLE_WORDS[role])
-    for words, runs in (("for the compile", ""), ("for the check", " wy-runs")):
-        yield f'<path class="wy-arrow{runs}" marker-end="url(#wy-tip)" d="M{x} {y}h26"/>'
-        yield f'<text class="wy-soft" x="{x + 33}" y="{y + 4}" font-size="12">{words}</text>'
-        x += 56 + 7 * len(words)
 
 
 def _swatch(x: int, y: int, classes: str, words: str, *, double: bool = False) -> str:

@@ -100,14 +100,15 @@ def test_an_unknown_wheel_says_what_there_is(front_door, publish):
     assert why(front_door, channel="no-such-channel").status_code == 404
 
 
-def test_builds_of_a_channel_are_seen_by_those_who_may_use_it(front_door, publish):
-    front_door.services.channels.create(Channel(name="team"), "the-test")
-    publish(front_door.services, channel="team")
-    assert why(front_door).status_code == 404
-    assert why(front_door, channel="team").status_code == 200
-    made = front_door.http.post(
+def test_builds_of_a_channel_are_seen_by_those_who_may_use_it(settings_with, redis_url, serve, publish):
+    door = serve(settings_with(redis_url=redis_url, public_reads=False))
+    door.services.channels.create(Channel(name="team"), "the-test")
+    publish(door.services, channel="team")
+    made = door.http.post(
         "/v1/tokens", json={"name": "CI", "scopes": ["read"], "channels": ["default"], "expires": "1h"}
     ).json()
+    place = "/v1/wheels/tiny-thing/1.0/why"
     headers = {"authorization": f"Bearer {made['secret']}"}
-    answer = front_door.guest.get("/v1/wheels/tiny-thing/1.0/why?channel=team", headers=headers)
-    assert answer.status_code == 403
+    assert door.http.get(place, params={"channel": "team"}).status_code == 200
+    assert door.guest.get(place, params={"channel": "team"}, headers=headers).status_code == 403
+    assert door.guest.get(place, headers=headers).status_code == 404

@@ -15,8 +15,8 @@ from wheelyard.requirements import parse_requirement
 
 _MUST = "the sdist of each project, with its hash: wheels are built from source here"
 HOW_TO_LOCK_SDISTS = (
-    "lock it again with sdists: `pip-compile --generate-hashes` and `uv lock` list those that the index has, "
-    "unless they were told --only-binary or --no-build; where a project publishes none, leave it out"
+    "lock it again with sdists: `uv lock --no-binary-package NAME` takes a version that has one; `uv lock` "
+    "and `pip-compile --generate-hashes` list them unless told --no-build or --only-binary; or leave it out"
 )
 
 

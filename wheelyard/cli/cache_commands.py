@@ -120,6 +120,8 @@ def _inputs(record: dict[str, Any] | None) -> list[tuple[str, str]]:
         ("sdist", f"{inputs['sdist_filename']} {inputs['sdist']}"),
         ("toolchain", f"{record['toolchain']} {inputs['toolchain']}"),
         *(("made with", filename) for filename in sorted(inputs["build_wheels"])),
+        *(("package", f"{name} {text}") for name, text in sorted(inputs.get("packages", {}).items())),
+        *(("native", f"{name} {digest}") for name, digest in sorted(inputs.get("natives", {}).items())),
     ]
 
 

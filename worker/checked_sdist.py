@@ -12,6 +12,7 @@ from wheelyard.errors import InfrastructureError, StoreUnavailable
 from wheelyard.store.contract import Store
 from wheelyard.store.landing import disk_errors
 
+PLACE = "checks/sdists/"
 _RULES = 1
 """Raised with stricter rules, so that what earlier ones let pass is looked at again."""
 _LIMITS = SizeLimits(packed=4 << 30, unpacked=32 << 30)
@@ -36,7 +37,7 @@ def checked_sdist(
     passed = {
         "rules": _RULES, "sdist": digest.hex, "filename": filename, "project": project, "version": version,
     }  # fmt: skip
-    name = f"checks/sdists/{key_of(passed)}.json"
+    name = f"{PLACE}{key_of(passed)}.json"
     if store.get_document(name) is not None:
         return
     with (

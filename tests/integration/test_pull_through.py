@@ -7,12 +7,14 @@ import os
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 from pathlib import Path
 
 import pytest
 import stamina
 
+from tests.distributions import sdist_members, tarred
 from tests.index_site import serve_index
 from wheelyard.digests import Digest
 from wheelyard.errors import ForeignOutputRefused, IndexUnavailable
@@ -143,6 +145,16 @@ def test_other_bytes_than_the_index_lists_are_not_served(site, ask, index):
     assert file.body not in body
     assert index.served == frozenset()
     with pytest.raises(ForeignOutputRefused, match="not the file that the index lists"):
+        index.raise_trouble()
+
+
+def test_a_hostile_sdist_is_not_served(site, ask, index):
+    member = tarfile.TarInfo("demo-1.0/../../evil.py")
+    site.add("demo", "demo-1.0.tar.gz", tarred([*sdist_members(), (member, b"evil")]))
+    status, body = ask("/files/demo/demo-1.0.tar.gz")
+    assert (status, b"leaves the folder" in body) == (403, True)
+    assert index.served == frozenset()
+    with pytest.raises(ForeignOutputRefused, match="leaves the folder"):
         index.raise_trouble()
 
 

@@ -62,7 +62,7 @@ _LAYERS = "records/layers/"
 _NOTES = (VERIFIED, FITTING)
 _RECIPES = (NATIVES, PACKAGE_LOCKS, PACKAGE_IMAGES)
 _RECORDS = (TOOLCHAINS, _WHEELS, _IMAGES, _LAYERS, *_RECIPES, *_NOTES)
-_KNOWN = (FILES, REMOVED, CHANGES, *_RECORDS, "probes/", "sweeps/")
+_KNOWN = (FILES, REMOVED, CHANGES, *_RECORDS, "checks/", "probes/", "sweeps/")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 

@@ -80,14 +80,7 @@ def read_layer(path: Path, *, team: bool) -> Layer:
     :raises InputError: it is not a recipe, or its name is no project's.
     """
     name = str(path) if team else f"{SHIPPED}/{path.name}"
-    project = path.name.removesuffix(".toml")
-    if canonicalize_name(project) != project:
-        raise InputError(
-            f"the recipe {name} is never read",
-            expected=f"the name {canonicalize_name(project)}.toml, as PEP 503 writes it",
-            do="name the file so",
-            path=name,
-        )
+    _project_of(path)
     try:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
@@ -96,17 +89,33 @@ def read_layer(path: Path, *, team: bool) -> Layer:
 
 
 def projects_with_recipe(team: Path | None) -> tuple[str, ...]:
-    """Names of the projects that a shipped recipe or one of the team's is for."""
+    """Names of the projects that a shipped recipe or one of the team's is for.
+
+    :raises InputError: a file's name is no project's.
+    """
     return tuple(
         sorted(
             {
-                path.name.removesuffix(".toml")
+                _project_of(path)
                 for folder in (shipped_folder(), team)
                 if folder is not None and folder.is_dir()
                 for path in folder.glob("*.toml")
             }
         )
     )
+
+
+def _project_of(path: Path) -> str:
+    project = path.name.removesuffix(".toml")
+    name = canonicalize_name(project)
+    if name != project:
+        raise InputError(
+            f"the recipe {path} is never read",
+            expected=f"the name {name}.toml, as PEP 503 writes it",
+            do="name the file so",
+            path=str(path),
+        )
+    return name
 
 
 def read_patch(layer: Layer, entry: PatchEntry) -> Patch:

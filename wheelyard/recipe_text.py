@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from wheelyard.errors import InputError
@@ -94,16 +95,16 @@ def _set_field(text: str, field: str, value: Value) -> str:
     lines = text.splitlines()
     table, dot, name = field.partition(".")
     heads = [number for number, line in enumerate(lines) if _TABLE.match(line) and _is_toml(lines[:number])]
-    top, *_ = [*heads, len(lines)]
+    bounds = [*heads, len(lines)]
     own = re.compile(rf"\s*\[\s*{re.escape(table)}\s*\]")
-    for start, end in zip(heads, [*heads[1:], len(lines)], strict=True):
+    for start, end in pairwise(bounds):
         if dot and own.match(lines[start]):
             return _put(lines, start + 1, end, _key(name), toml_line(name, value))
     whole = tomllib.loads(text).get(table)
-    if dot and isinstance(whole, dict) and _find(lines, 0, top, _key(table)) is not None:
-        return _put(lines, 0, top, _key(table), toml_line(table, {**whole, name: value}))
+    if dot and isinstance(whole, dict) and _find(lines, 0, bounds[0], _key(table)) is not None:
+        return _put(lines, 0, bounds[0], _key(table), toml_line(table, {**whole, name: value}))
     key = f"{_key(table)}.{_key(name)}" if dot else _key(table)
-    return _put(lines, 0, top, key, toml_line(field, value))
+    return _put(lines, 0, bounds[0], key, toml_line(field, value))
 
 
 def _put(lines: list[str], start: int, end: int, key: str, line: str) -> str:

@@ -201,13 +201,13 @@ def _sections(left: bytes, right: bytes) -> tuple[str, ...]:
 
 def _lines(left: bytes, right: bytes) -> tuple[str, ...]:
     try:
-        texts = [body.decode().splitlines() for body in (left, right)]
+        old, new = (body.decode().splitlines() for body in (left, right))
     except UnicodeDecodeError:
         return ()
     if any(b"\0" in body for body in (left, right)):
         return ()
     # The first two name the files.
-    lines = list(islice(difflib.unified_diff(*texts, n=0, lineterm=""), 2, _MOST_LINES + 3))
+    lines = list(islice(difflib.unified_diff(old, new, n=0, lineterm=""), 2, _MOST_LINES + 3))
     told = [line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " …" for line in lines]
     return tuple([*told[:_MOST_LINES], "…"] if len(told) > _MOST_LINES else told)
 

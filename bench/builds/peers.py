@@ -151,7 +151,8 @@ def measure_fromager(room: Room, python: tuple[int, int], pins: Iterable[Pin]) -
     def bootstrap(*options: str) -> str:
         return (
             "cd /build && PATH=/build/fromager/bin:$PATH "
-            "fromager --no-network-isolation --output-dir /build/out "
+            "fromager --no-network-isolation --sdists-repo /build/out/sdists-repo "
+            "--wheels-repo /build/out/wheels-repo --work-dir /build/out/work-dir "
             f"--settings-dir /in/job/settings {' '.join(options)} bootstrap -r /in/job/projects.txt"
         )
 

@@ -36,8 +36,8 @@ class Circumstances:
     @property
     def environment(self) -> Mapping[str, str]:
         """Variables that say them to the tools of a build."""
-        unused = {} if self.compiler_cache else {"CCACHE_DISABLE": "1"}
-        return {"TZ": self.timezone, **unused}
+        # The compiler cache makes paths below its base relative, and the compiler writes them so.
+        return {"TZ": self.timezone, "CCACHE_BASEDIR": self.root}
 
     def to_document(self) -> dict[str, Any]:
         """The circumstances as JSON-serialisable fields."""

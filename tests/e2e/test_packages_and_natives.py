@@ -16,7 +16,6 @@ import pytest
 from tests.e2e.conftest import Stack
 from tests.e2e.projects import PYPROJECT, extension
 from tests.e2e.test_builds import built
-from tests.index_site import HOOKLESS_SETUP
 
 PACKAGE_SOURCE = """\
 #include <Python.h>
@@ -67,6 +66,12 @@ def with_library(name: str, library: str, source: str) -> dict[str, str]:
     return {**files, "setup.py": setup}
 
 
+def plain(name: str) -> dict[str, str]:
+    """Files of an sdist without anything in it."""
+    setup = f"from setuptools import setup\nsetup(name={name!r}, version='1.0', py_modules=[])\n"
+    return {"pyproject.toml": PYPROJECT, "setup.py": setup}
+
+
 @pytest.fixture(scope="module")
 def recipes(stack: Stack) -> Path:
     """The folder of the team's recipes."""
@@ -103,7 +108,7 @@ def test_a_package_of_the_recipe_is_there_for_the_compile_alone_and_grafted(stac
 
 
 def test_a_package_that_debian_lacks_is_refused_with_one_that_it_has(stack: Stack, recipes: Path):
-    stack.site.add_sdist("lackdemo", "1.0", {"pyproject.toml": PYPROJECT, "setup.py": HOOKLESS_SETUP})
+    stack.site.add_sdist("lackdemo", "1.0", plain("lackdemo"))
     (recipes / "lackdemo.toml").write_text('packages = ["libyml-dev"]\n')
     said = stack.cli("build", "lackdemo", "--progress", "plain", code=2)
     assert "Debian bookworm has no package libyml-dev" in said
@@ -139,6 +144,6 @@ def test_a_native_whose_source_is_another_one_is_refused(stack: Stack, recipes: 
     recipe = NATIVE_RECIPE.format(address=f"file://{source}", digest="0" * 64)
     (recipes / "natives" / "other.toml").write_text(recipe)
     (recipes / "otherdemo.toml").write_text('natives = ["other"]\n')
-    stack.site.add_sdist("otherdemo", "1.0", {"pyproject.toml": PYPROJECT, "setup.py": HOOKLESS_SETUP})
+    stack.site.add_sdist("otherdemo", "1.0", plain("otherdemo"))
     said = stack.cli("build", "otherdemo", "--progress", "plain", code=3)
     assert "other-1.0.tar.gz" in said

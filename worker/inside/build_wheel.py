@@ -82,12 +82,11 @@ def unpack(job: Job) -> None:
     tops[0].rename(source(job))
     patch_sources(job)
     EPOCH.write_text(str(source_date_epoch(times)))
+    CACHE.mkdir()
     if (IN / "ccache.tar").exists():
-        with tarfile.open(IN / "ccache.tar") as pack:
-            pack.extractall(CACHE)  # noqa: S202 - our own file
+        run(["tar", "-xf", str(IN / "ccache.tar"), "-C", str(CACHE)])
         print("compiler cache restored")
     else:
-        CACHE.mkdir()
         print("compiler cache: empty")
 
 
@@ -296,10 +295,11 @@ def save_cache(_job: Job) -> None:
     """Pack the compiler cache for the next build of this project, without what no build took for long."""
     if shutil.which("ccache"):
         subprocess.run(["ccache", "--evict-older-than", "60d"], stdout=subprocess.DEVNULL, check=False)
-    with tarfile.open("/build/ccache-out.tar", "w") as pack:
-        for path in sorted(CACHE.rglob("*")):
-            if path.is_file() and path.name != "stats" and "tmp" not in path.parts:
-                pack.add(path, str(path.relative_to(CACHE)), recursive=False)
+    # Thousands of small files: the program is several times as fast as Python's module.
+    run(
+        ["tar", "-cf", "/build/ccache-out.tar", "--sort=name", "--exclude=stats", "--exclude=tmp",
+         "-C", str(CACHE), "."]
+    )  # fmt: skip
 
 
 def run(command: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from wheelyard.locks import IndexFile, Lock, Pin
 from wheelyard.recipes import Recipe, get_recipe
 from wheelyard.upstream.fetch import fetch_file
 from wheelyard.upstream.listing import ListedFile
-from worker.build_container import allot, build_environment, container_spec, lay_scripts, run_phase
+from worker.build_container import Allotment, build_environment, container_spec, lay_scripts, run_phase
 from worker.context import Work
 from worker.git_commit import Bounds, PackedCommit, fetch_commit
 from worker.kept_locks import keep_lock, load_lock
@@ -167,7 +167,8 @@ class _GitSdist:
         }
         (inputs / "job.json").write_text(json.dumps(document))
         limits = Limits.of(services.settings, self._ready.toolchain.limits, recipe.limits)
-        spec = container_spec(work, self._ready.image, inputs, allot(work, limits, 0))
+        # A place for plans has no share of cores and memory to give; this one is as small as a resolver's.
+        spec = container_spec(work, self._ready.image, inputs, Allotment(limits=limits, cpus=0, jobs=1))
         with services.engine.start(spec) as container, work.watching(container):
             environment = build_environment(recipe.environment, 1)
             seconds = services.settings.resolve_timeout

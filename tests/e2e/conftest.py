@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from tests.e2e.projects import fill_site
-from tests.git_site import GitSite, serve_git
 from tests.index_site import IndexSite, serve_index
 from tests.otlp_receiver import Collector, collecting
 from wheelyard.settings import Settings
@@ -77,13 +76,6 @@ def site() -> Iterator[IndexSite]:
 
 
 @pytest.fixture(scope="session")
-def git_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitSite]:
-    """Serves git repositories, to the stack as well."""
-    with serve_git(tmp_path_factory.mktemp("repositories")) as serving:
-        yield serving
-
-
-@pytest.fixture(scope="session")
 def engine() -> Engine:
     return detect_engine(Settings())
 
@@ -96,9 +88,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="session")
-def stack(
-    site: IndexSite, git_site: GitSite, collector: Collector, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
+def stack(site: IndexSite, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     port = free_port()
     environment = {
@@ -106,7 +96,6 @@ def stack(
         "WHEELYARD_DATA_DIR": str(folder),
         "WHEELYARD_PORT": str(port),
         "WHEELYARD_INDEX_URL": site.url,
-        "WHEELYARD_GIT_HOSTS": git_site.host,
         "WHEELYARD_TOOLCHAIN": TOOLCHAIN,
         "WHEELYARD_OTEL_ENDPOINT": collector.url,
         "WHEELYARD_METRICS_PORT": str(free_port()),

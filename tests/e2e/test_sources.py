@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.distributions import sdist_members, tarred
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import TOOLCHAIN, Stack, free_port, wait_for
+from tests.e2e.made_toolchain import made_toolchain
 from tests.e2e.projects import C_SOURCE, PYPROJECT, SETUP
-from tests.git_site import GitSite
+from tests.e2e.test_keeping import copied
+from tests.git_site import GitSite, serve_git
+from tests.index_site import IndexSite
 from wheelyard.digests import Digest
+from worker.engine.contract import Engine
 
 GIT_PROJECT = {
     "pyproject.toml": PYPROJECT,
@@ -21,6 +29,50 @@ GIT_PROJECT = {
     "gitdemo.c": C_SOURCE.replace("cdemo", "gitdemo"),
     "MANIFEST.in": "include gitdemo.c\n",
 }
+
+
+@pytest.fixture(scope="module")
+def git_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitSite]:
+    with serve_git(tmp_path_factory.mktemp("repositories")) as serving:
+        yield serving
+
+
+@pytest.fixture(scope="module")
+def stack(
+    site: IndexSite, git_site: GitSite, engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A stack that may fetch from the git server, over a bucket with a toolchain in it."""
+    folder = tmp_path_factory.mktemp("sources")
+    copied(made_toolchain(engine).settings.data_dir / "store", folder / "store")
+    port = free_port()
+    environment = {
+        **os.environ,
+        "WHEELYARD_DATA_DIR": str(folder / "data"),
+        "WHEELYARD_STORE_URL": f"file://{folder / 'store'}",
+        "WHEELYARD_PORT": str(port),
+        "WHEELYARD_INDEX_URL": site.url,
+        "WHEELYARD_GIT_HOSTS": git_site.host,
+        "WHEELYARD_TOOLCHAIN": TOOLCHAIN,
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+    }
+    log = folder / "up.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "wheelyard", "up"],
+            env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        wait_for(folder / "data" / "run" / "client.json", process, log)
+        running = Stack(
+            process=process, folder=folder, environment=environment, url=f"http://127.0.0.1:{port}", site=site
+        )
+        running.cli("cache", "rebuild-db")
+        yield running
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

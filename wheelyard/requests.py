@@ -222,7 +222,8 @@ class Requests:
         inputs = record.inputs
         # A key of its own: a build of that wheel is another job, and a second comparison is a new one.
         key = key_of({"kind": Kind.VERIFY.value, "build_key": record.key, "channel": channel})
-        spec = {"build_key": record.key, "limits": limits.to_document()}
+        # The inputs are there for who keeps secrets out of logs, and for who keeps bytes that are in use.
+        spec = {"build_key": record.key, "inputs": inputs.to_document(), "limits": limits.to_document()}
         return self._queue(
             Kind.VERIFY, key, spec=spec, title=f"verification of {inputs.project} {inputs.version}",
             subject=inputs.project, toolchain=record.toolchain, channel=channel, caller=caller,

@@ -17,7 +17,7 @@ def test_a_published_wheel_becomes_a_job_of_its_build_key(front_door, publish):
     assert (found["kind"], found["title"]) == ("verify", "verification of tiny-thing 1.0")
     assert found["links"]["self"] == f"/v1/verifications/{found['id']}"
     job = front_door.services.ledger.get(found["id"])
-    assert job.spec["build_key"] == record.key
+    assert (job.spec["build_key"], job.spec["inputs"]) == (record.key, record.inputs.to_document())
     assert job.queue == "toolchain.debian12-cp311"
     assert job.key != record.key
     assert front_door.guest.get(found["links"]["self"]).json()["id"] == found["id"]

@@ -29,7 +29,7 @@ PACKED = "/build/native.tar"
 _SHORT_PHASE_SECONDS = 900.0
 _SMOKE_SECONDS = 600.0
 # What it is linked with has a run path to the libraries beside it, wherever its prefix is laid.
-_RUN_PATH = {"LD_RUN_PATH": "$ORIGIN/../lib"}
+RUN_PATH = {"LDRUN_PATH": "$ORIGIN/../lib"}
 
 
 def lay_sources(work: Work, ready: ReadyToolchain, inputs: NativeInputs, folder: Path) -> None:
@@ -62,7 +62,7 @@ def make_archive(
     :raises TimedOut: it took too long.
     """
     limits = allotment.limits
-    environment = {**build_environment({}, allotment.jobs), **_RUN_PATH, **inputs.environment}
+    environment = {**build_environment({}, allotment.jobs), **RUN_PATH, **inputs.environment}
     spec = container_spec(work, image, folder, allotment)
     with work.services.engine.start(spec) as container, work.watching(container):
         with work.phase("unpack"):

@@ -133,8 +133,10 @@ def test_a_native_is_built_first_compiled_against_and_grafted(stack: Stack, reci
     assert any(name.startswith("tallydemo.libs/libtally-") for name in members(stack, wheel))
     natives = [job for job in stack.answer("jobs") if job["kind"] == "native"]
     assert [job["state"] for job in natives] == ["succeeded"]
-    stack.site.add_sdist("tallydemo", "1.1", with_library("tallydemo", "tally", NATIVE_SOURCE))
-    built(stack, "tallydemo==1.1")
+    again = with_library("tallytwo", "tally", NATIVE_SOURCE.replace("tallydemo", "tallytwo"))
+    stack.site.add_sdist("tallytwo", "1.0", again)
+    (recipes / "tallytwo.toml").write_text('natives = ["tally"]\n')
+    built(stack, "tallytwo")
     assert len([job for job in stack.answer("jobs") if job["kind"] == "native"]) == 1, "it is a hit"
 
 

@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ IN = Path("/in")
 SRC = Path("/build/src")
 OUT = Path("/build/out")
 CACHE = Path("/build/ccache")
+CACHE_OUT = Path("/build/ccache-out.tar")
 EPOCH = Path("/build/epoch")
 UNPACKED = Path("/build/unpacked")
 PACKED = Path("/build/native.tar")
@@ -49,10 +49,11 @@ def unpack(order: Order) -> None:
         newest = max(newest, extract(other, SRC))
     EPOCH.write_text(str(max(newest, 315_532_800)))
     apply_patches(SRC / "debian" / "patches")
+    CACHE.mkdir()
     if (IN / "ccache.tar").exists():
-        extract(IN / "ccache.tar", CACHE)
+        # Thousands of small files: the program is several times as fast as Python's module.
+        step(["tar", "-xf", str(IN / "ccache.tar"), "-C", str(CACHE)])
         print("compiler cache restored")
-    CACHE.mkdir(exist_ok=True)
 
 
 def extract(archive: Path, folder: Path) -> int:
@@ -130,18 +131,23 @@ def compiler_cache_grew() -> bool:
     return found.get("cache_miss", "0") != "0"
 
 
-def cache_files() -> Iterator[Path]:
-    """What is kept of the compiler cache."""
-    for path in sorted(CACHE.rglob("*")):
-        if path.is_file() and path.name != "stats" and "tmp" not in path.parts:
-            yield path
-
-
 def save_cache(_order: Order) -> None:
-    """Pack the compiler cache for the next build."""
-    with tarfile.open("/build/ccache-out.tar", "w") as pack:
-        for path in cache_files():
-            pack.add(path, str(path.relative_to(CACHE)), recursive=False)
+    """Pack the compiler cache for the next build, without what no build took for long."""
+    if shutil.which("ccache"):
+        subprocess.run(["ccache", "--evict-older-than", "60d"], stdout=subprocess.DEVNULL, check=False)
+    step(
+        [
+            "tar",
+            "-cf",
+            str(CACHE_OUT),
+            "--sort=name",
+            "--exclude=stats",
+            "--exclude=tmp",
+            "-C",
+            str(CACHE),
+            ".",
+        ]
+    )
 
 
 def smoke(order: Order) -> None:

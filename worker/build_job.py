@@ -73,7 +73,7 @@ def submit_due(work: Work, request: BuildRequest, progress: PlanProgress) -> Non
 def submit_wheel(work: Work, request: BuildRequest, progress: PlanProgress, node: PlanNode) -> str:
     """Submit the wheel job of a node; gives the job's id."""
     services, job = work.services, work.claim.job
-    document = {
+    document: dict[str, Any] = {
         "inputs": node.inputs,
         "image": progress.plan.image,
         "runtime": [one.key for one in progress.runs_with(node)],

@@ -40,7 +40,8 @@ MAX_ANSWER_BYTES = 1 << 20
 MAX_REQUIREMENTS = 500
 
 # Paths in the container.
-_LOCK = "/tmp/lock.txt"  # noqa: S108
+# One for each view: pip-tools takes versions and hashes over from a lock that is there already.
+_LOCKS: dict[Wanted, str] = {"sdist": "/tmp/sdists.txt", "wheel": "/tmp/wheels.txt"}  # noqa: S108
 _ANSWER = "/tmp/answer.json"  # noqa: S108
 _REPORT = "/tmp/report.json"  # noqa: S108
 
@@ -58,7 +59,6 @@ _PIP_COMPILE = (
     ),
     *("--newline", "lf", "--no-header", "--cache-dir", "/tmp/pip-tools"),  # noqa: S108  # in the container
     *("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links", "--no-emit-options"),
-    *("--output-file", _LOCK),
 )
 
 
@@ -222,6 +222,7 @@ class Resolver:
         code, lines = room.run(
             [
                 *(f"{INPUTS}/{LOCK_SCRIPT}", view, _VIEWS["wheel"], *_PIP_COMPILE, "--index-url", view),
+                *("--output-file", _LOCKS[wanted]),
                 *(["--pip-args", "--only-binary :all:"] if wanted == "wheel" else []),
                 "requirements.in",
             ],
@@ -231,7 +232,7 @@ class Resolver:
         index.raise_trouble()
         if code:
             raise read_refusal(lines, index.listing, self.toolchain, wanted, subject, asker)
-        return room.read(_LOCK, MAX_LOCK_BYTES)
+        return room.read(_LOCKS[wanted], MAX_LOCK_BYTES)
 
     def _ask_sdist(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.index_site import IndexSite, make_wheel
 
 BACKEND = """\
-import base64, email, hashlib, os, pathlib, sys, zipfile
+import base64, email, hashlib, os, pathlib, zipfile
 
 ORIGIN = {origin!r}
 
@@ -32,7 +32,8 @@ def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None, made_with=ORIGIN):
     if os.path.exists("broken.txt"):
-        sys.exit("broken.c:1: error: " + pathlib.Path("broken.txt").read_text())
+        print("broken.c:1: error: " + pathlib.Path("broken.txt").read_text(), flush=True)
+        os._exit(1)
     name, version, info, files = _files(made_with)
     lines = []
     for path, body in files.items():
@@ -83,7 +84,7 @@ def add_tiny(
     }
     site.add_sdist(project, version, {**own, **(files or {})})
     if wheel:
-        text = {f"{module}.py": "ORIGIN = 'upstream'\n"}
+        text = {f"{module}/__init__.py": "ORIGIN = 'upstream'\n"}
         body = make_wheel(project, version, requires=requires, files=text)
         site.add(project, f"{module}-{version}-py3-none-any.whl", body)
 
@@ -103,7 +104,8 @@ def fill_plan_site(site: IndexSite) -> None:
         "tinytool.py": BACKEND.format(origin="ours"),
     }
     site.add_sdist("tinytool", "1.0", own)
-    upstream = make_wheel("tinytool", "1.0", files={"tinytool.py": BACKEND.format(origin="upstream")})
+    code = {"tinytool/__init__.py": BACKEND.format(origin="upstream")}
+    upstream = make_wheel("tinytool", "1.0", files=code)
     site.add("tinytool", "tinytool-1.0-py3-none-any.whl", upstream)
 
     add_tiny(site, "diamond-base")

@@ -44,6 +44,8 @@ def main() -> int:
     projects = read_projects(options.projects)
     outcomes = Outcomes.read(options.outcomes, options.toolchain)
     left = [one for one in projects if _is_asked(one, outcomes, options)]
+    if options.only:
+        left.sort(key=lambda one: options.only.index(one.name))
     try:
         with _service(options.service) as client:
             _make_toolchain(client, options.toolchain)
@@ -162,7 +164,9 @@ def _options() -> Any:
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "reference" / "batch.md")
     parser.add_argument("--toolchain", default=TOOLCHAIN)
     parser.add_argument("--round", choices=ROUNDS, default="first")
-    parser.add_argument("--only", nargs="+", default=[], help="names of projects")
+    parser.add_argument(
+        "--only", nargs="+", default=[], help="names of projects, in the order in which they are asked for"
+    )
     parser.add_argument("--again", action="store_true", help="also what has an outcome already")
     parser.add_argument("--service", action="store_true", help="ask the service that the command would ask")
     return parser.parse_args()

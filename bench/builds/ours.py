@@ -125,7 +125,8 @@ def ours(folder: Path, toolchain: str, index: str = "", *, ready: Path | None = 
     :param ready: folder of a stack that has ended, with the toolchain and nothing else: a copy is begun with.
     """
     if ready is not None:
-        shutil.copytree(ready / "data", folder / "data", symlinks=True)
+        sockets = shutil.ignore_patterns("*.sock")
+        shutil.copytree(ready / "data", folder / "data", symlinks=True, ignore=sockets)
     recipes = folder / "recipes"
     recipes.mkdir(parents=True, exist_ok=True)
     settings = {"COMPILE_SLOTS": "1", "RECIPES_DIR": str(recipes), **({"INDEX_URL": index} if index else {})}

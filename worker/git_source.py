@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from wheelyard.digests import Digest
 from wheelyard.distributions.refusal import SizeLimits
-from wheelyard.distributions.sdist_file import CheckedSdist, check_sdist_file
+from wheelyard.distributions.sdist_file import check_sdist_file
 from wheelyard.errors import BuildFailed, ForeignOutputRefused, InputError
 from wheelyard.git_address import GitAddress, check_git_hosts, git_address
 from wheelyard.limits import Limits
@@ -103,6 +103,7 @@ class _GitSdist:
             pin = self._make(recipe)
             lock = Lock(pins=(pin,), text=f"{pin.project}=={pin.version} --hash={pin.files[0].digest}\n")
             self._services.catalogue.set_build_lock(key, keep_lock(self._services, lock))
+        self._refuse_another(pin)
         file = pin.files[0]
         self._work.log.line(f"{self._address.text} is {file.filename}, {file.digest}")
         return ListedFile(
@@ -132,7 +133,7 @@ class _GitSdist:
             path = self._run_backend(commit, recipe)
         except BuildFailed as error:
             raise self._explained(error, commit) from error
-        checked = self._checked(path)
+        checked = check_sdist_file(path, SizeLimits.of(settings.max_upload_bytes))
         digest = Digest.of_file(path)
         self._services.store.put_blob(path, digest)
         file = IndexFile(filename=path.name, digest=digest)
@@ -180,16 +181,14 @@ class _GitSdist:
                 container.read_file(f"/build/out/{path.name}", target, services.settings.max_upload_bytes)
         return path
 
-    def _checked(self, path: Path) -> CheckedSdist:
-        checked = check_sdist_file(path, SizeLimits.of(self._services.settings.max_upload_bytes))
-        if checked.project != self._project:
+    def _refuse_another(self, pin: Pin) -> None:
+        if pin.project != self._project:
             raise InputError(
                 f"{self._address.text} is another project",
                 expected=self._project,
-                found=f"{checked.project} {checked.version}",
-                do=f"ask for {checked.project} @ {self._address.text}",
+                found=f"{pin.project} {pin.version}",
+                do=f"ask for {pin.project} @ {self._address.text}",
             )
-        return checked
 
     def _explained(self, error: BuildFailed, commit: PackedCommit) -> BuildFailed:
         do = error.do

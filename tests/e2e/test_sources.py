@@ -88,7 +88,7 @@ def own_sdist(tmp_path: Path) -> Path:
         "setup.py": SETUP.format(name="owndemo", module="owndemo", source="owndemo.c", needs=["cdemo"]),
         "owndemo.c": C_SOURCE.replace("cdemo", "owndemo"),
     }
-    members = [member for member in sdist_members("owndemo", "1.0") if "pyproject" not in member[0].name]
+    members = [member for member in sdist_members("owndemo", "1.0") if member[0].name.endswith("PKG-INFO")]
     for name, text in project.items():
         members.append((tarfile.TarInfo(f"owndemo-1.0/{name}"), text.encode()))
     path = tmp_path / "owndemo-1.0.tar.gz"

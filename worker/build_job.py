@@ -44,6 +44,8 @@ def make_build(work: Work) -> Outcome:
         work.log.event("node", id=node.id, standing=node.standing.value, reason=node.reason)
     plan = progress.lean_plan
     if progress.awaited:
+        # What follows it would go on to show the phase that the plan was made in.
+        work.log.event("phase", name="waiting")
         document = {"plan": plan.to_document(), "errors": progress.errors_document()}
         return Parked(children=progress.awaited, spec={**spec, **document})
     if not progress.is_there:

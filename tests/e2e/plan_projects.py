@@ -14,7 +14,7 @@ def _files(made_with):
     about = email.message_from_string(pathlib.Path("PKG-INFO").read_text())
     name, version = about["Name"].replace("-", "_"), about["Version"]
     info = f"{{name}}-{{version}}.dist-info"
-    files = {{path.name: path.read_bytes() for path in sorted(pathlib.Path().glob("*.py"))}}
+    files = {{f"{{name}}.py": pathlib.Path(f"{{name}}.py").read_bytes()}}
     files[f"{{name}}_made_with.py"] = f"origin = {{made_with!r}}\\n".encode()
     files[f"{{info}}/METADATA"] = pathlib.Path("PKG-INFO").read_bytes()
     lines = ["Wheel-Version: 1.0", "Generator: tiny", "Root-Is-Purelib: true", "Tag: py3-none-any", ""]

@@ -146,10 +146,18 @@ class PrivateApt:
         """
         self._lay_root()
         address = path if "://" in path else f"{self._mirror.main}/{path}"
-        self._apt(
-            *("/usr/lib/apt/apt-helper", "download-file", address, str(target), f"SHA256:{digest.hex}"),
-            timeout=_FETCH_SECONDS,
-        )
+        try:
+            self._apt(
+                *("/usr/lib/apt/apt-helper", "download-file", address, str(target), f"SHA256:{digest.hex}"),
+                timeout=_FETCH_SECONDS,
+            )
+        except InfrastructureError as error:
+            raise InfrastructureError(
+                f"{address} can't be had",
+                expected=str(digest),
+                found=error.found,
+                do="try again; where the mirror has another version by now, name that one in the recipe",
+            ) from error
 
     def _refuse_missing(self, names: Sequence[str]) -> None:
         known = self._apt("apt-cache", "pkgnames", timeout=_SOLVE_SECONDS).split()
@@ -212,13 +220,13 @@ class PrivateApt:
                 part.replace(place)
 
     def _apt(self, *command: str, timeout: float, cwd: Path | None = None) -> str:
-        fixed = [
-            "env",
-            f"APT_CONFIG={self._root}/apt.conf",
-            "LC_ALL=C.UTF-8",
-            "DEBIAN_FRONTEND=noninteractive",
-        ]
-        return run_command([*fixed, *command], timeout=timeout, cwd=cwd, check=self._check)
+        fixed = ["env", f"APT_CONFIG={self._root}/apt.conf", "LC_ALL=C.UTF-8"]
+        try:
+            return run_command([*fixed, *command], timeout=timeout, cwd=cwd, check=self._check)
+        except InfrastructureError as error:
+            # The command without what stands before it.
+            what = f"{Path(command[0]).name} {command[1]}"
+            raise InfrastructureError(f"{what} failed for Debian {self._suite}", found=error.found) from error
 
 
 def apt_settings() -> list[str]:

@@ -31,6 +31,7 @@ from wheelyard.client import Client
 from wheelyard.errors import WheelyardError
 from wheelyard.requirements import normalise_requirements
 from wheelyard.settings import read_settings
+from worker.diagnosis import first_error
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -111,10 +112,16 @@ def _failed(client: Client, project: Project, error: WheelyardError, seconds: fl
         reason=reason_of(error),
         failed=_culprit(client, error),
         missing=tuple(error.facts.get("packages", ())),
-        error=str(error.facts.get("first_error") or error.found.partition("\n")[0] or error.failed)[:300],
+        error=_first_error(error)[:300],
         seconds=round(seconds, 1),
         day=day,
     )
+
+
+def _first_error(error: WheelyardError) -> str:
+    """The line nearest to the cause, else the last one of what was found."""
+    lines = [line.strip() for line in error.found.splitlines() if line.strip()]
+    return str(error.facts.get("first_error") or first_error(lines) or (lines or [error.failed])[-1])
 
 
 def _culprit(client: Client, error: WheelyardError) -> str:

@@ -38,7 +38,7 @@ class Outcomes:
         return found
 
     def keep(self, round_name: str, outcome: Outcome) -> None:
-        """Note an outcome, in the place of an older one of the same pin; what others noted meanwhile stays."""
+        """Note an outcome, in the place of an older one of the same pin; what others noted stays."""
         self.rounds = Outcomes.read(self.path, self.toolchain).rounds
         self.rounds[round_name][outcome.requirement] = outcome
         self.path.write_text(json.dumps(self.to_document(), indent=1) + "\n", "utf-8")

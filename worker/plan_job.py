@@ -17,6 +17,7 @@ from worker.own_names import open_upstream
 from worker.plan_graph import path_seconds
 from worker.plan_progress import PlanProgress, error_of
 from worker.planner import Planner
+from worker.requirements_lock import lock_request
 from worker.toolchain_job import ready_toolchain, submit_toolchain
 
 _FEW_SECONDS = 5.0
@@ -47,7 +48,7 @@ def begin(work: Work, request: BuildRequest) -> PlanProgress | Parked:
     upstream = open_upstream(services, request.channel, overlay)
     planner = Planner(work=work, request=request, ready=ready, upstream=upstream)
     with work.phase("resolve"):
-        lock = planner.allowed(planner.resolver.resolve_requirements(requirements, request.constraints))
+        lock = planner.allowed(lock_request(work, request, ready, planner.resolver, requirements))
         digest = keep_lock(services, lock)
     with work.phase("fetch"):
         planned = planner.plan(lock, str(digest))

@@ -13,6 +13,7 @@ from packaging.version import Version
 from wheelyard.errors import BuildFailed, InputError, NotFound, WheelyardError
 from wheelyard.toolchains import Toolchain
 from wheelyard.upstream.listing import ListedFile, Listing
+from worker.missing_part import find_missing, missing_facts
 
 Wanted = Literal["sdist", "wheel"]
 SHOWN_VERSIONS = 5
@@ -190,6 +191,7 @@ def read_refusal(
             do="the whole output stands in the log",
             phase="resolve",
             project=project,
+            **missing_facts(find_missing(lines)),
         )
     return _read_unmet(lines, listing_of, toolchain, wanted, asker) or InputError(
         f"{subject} can't be resolved",

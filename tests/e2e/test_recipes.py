@@ -3,61 +3,126 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import signal
 import subprocess
+import sys
 import urllib.request
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
 from installer.sources import WheelFile
 
-from tests.e2e.conftest import Stack
-from tests.e2e.projects import C_SOURCE, PYPROJECT, extension
+from tests.e2e.conftest import TOOLCHAIN, Stack, free_port, wait_for
+from tests.e2e.made_toolchain import made_toolchain
+from tests.e2e.test_keeping import copied
+from tests.index_site import IndexSite
+from worker.engine.contract import Engine
 
 PATCH = """\
---- a/patchdemo.py
-+++ b/patchdemo.py
+--- a/patchdemo/__init__.py
++++ b/patchdemo/__init__.py
 @@ -1,3 +1,3 @@
  # The answer.
 -answer = 1
 +answer = 42
  # The end.
 """
-PURE = "from setuptools import setup\nsetup(name={name!r}, version={version!r}, py_modules=[{name!r}])\n"
-FEATURES = """\
-import os, pathlib
-from setuptools import setup
-pathlib.Path("variantdemo.py").write_text("features = %r\\n" % os.environ.get("FEATURES", "none"))
-setup(name="variantdemo", version="1.0", py_modules=["variantdemo"])
+# A backend of the projects' own (PEP 517), so that no build requirement has to be fetched.
+PYPROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "{name}"
+version = "{version}"
 """
-THIN = """\
-from setuptools import Extension, setup
-setup(name="thindemo", version="1.0", packages=["thindemo", "thindemo.tests"],
-      ext_modules=[Extension("thindemo.core", ["core.c"])])
+BACKEND = """\
+import base64, csv, hashlib, io, os, pathlib, subprocess, zipfile
+NAME, VERSION = {name!r}, {version!r}
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    for source in pathlib.Path().glob("*.c"):
+        subprocess.run(["gcc", "-c", str(source), "-o", "/dev/null"], check=True)
+    info = f"{{NAME}}-{{VERSION}}.dist-info"
+    files = {{str(path): path.read_bytes() for path in pathlib.Path(NAME).rglob("*.py")}}
+    files[f"{{NAME}}/features.py"] = ('features = "%s"\\n' % os.environ.get("FEATURES", "none")).encode()
+    files[info + "/METADATA"] = f"Metadata-Version: 2.1\\nName: {{NAME}}\\nVersion: {{VERSION}}\\n".encode()
+    files[info + "/WHEEL"] = b"Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+    rows = []
+    for path, body in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(body).digest()).rstrip(b"=").decode()
+        rows.append([path, "sha256=" + digest, len(body)])
+    record = io.StringIO()
+    csv.writer(record, lineterminator="\\n").writerows([*rows, [info + "/RECORD", "", ""]])
+    wheel = f"{{NAME}}-{{VERSION}}-py3-none-any.whl"
+    with zipfile.ZipFile(pathlib.Path(folder) / wheel, "w") as pack:
+        for path, body in {{**files, info + "/RECORD": record.getvalue()}}.items():
+            pack.writestr(path, body)
+    return wheel
 """
+
+
+def add(site: IndexSite, name: str, version: str = "1.0", files: dict[str, str] | None = None) -> None:
+    """Put a project on the index whose package has the given files beside an empty `__init__.py`."""
+    texts = {"pyproject.toml": PYPROJECT, "backend.py": BACKEND}
+    known = {path: text.format(name=name, version=version) for path, text in texts.items()}
+    site.add_sdist(name, version, {**known, f"{name}/__init__.py": "", **(files or {})})
+
+
+@pytest.fixture(scope="module")
+def stack(site: IndexSite, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack over a bucket with a toolchain in it; its recipes lie where `up` looks by itself."""
+    folder = tmp_path_factory.mktemp("recipes")
+    copied(made_toolchain(engine).settings.data_dir / "store", folder / "store")
+    port = free_port()
+    environment = {
+        **os.environ,
+        "WHEELYARD_DATA_DIR": str(folder / "data"),
+        "WHEELYARD_STORE_URL": f"file://{folder / 'store'}",
+        "WHEELYARD_PORT": str(port),
+        "WHEELYARD_INDEX_URL": site.url,
+        "WHEELYARD_TOOLCHAIN": TOOLCHAIN,
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+    }
+    log = folder / "up.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "wheelyard", "up"],
+            env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        wait_for(folder / "data" / "run" / "client.json", process, log)
+        running = Stack(
+            process=process, folder=folder, environment=environment, url=f"http://127.0.0.1:{port}", site=site
+        )
+        running.cli("cache", "rebuild-db")
+        yield running
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
 def recipes(stack: Stack) -> Path:
     """The team's folder, and the projects on the index."""
-    site = stack.site
     for version, answer in (("1.0", 1), ("2.0", 2)):
         text = f"# The answer.\nanswer = {answer}\n# The end.\n"
-        files = {"setup.py": PURE.format(name="patchdemo", version=version), "patchdemo.py": text}
-        site.add_sdist("patchdemo", version, {"pyproject.toml": PYPROJECT, **files})
-    site.add_sdist("variantdemo", "1.0", {"pyproject.toml": PYPROJECT, "setup.py": FEATURES})
-    core = C_SOURCE.replace("PyInit_cdemo", "PyInit_core").replace('"cdemo"', '"core"')
-    thin = {
-        "thindemo/__init__.py": "",
-        "thindemo/tests/__init__.py": "",
-        "thindemo/tests/test_core.py": "import os\n",
-    }
-    site.add_sdist("thindemo", "1.0", {"pyproject.toml": PYPROJECT, "setup.py": THIN, "core.c": core, **thin})
-    source = C_SOURCE.replace("cdemo", "yamldemo").replace("#include", "#include <yaml.h>\n#include", 1)
-    site.add_sdist("yamldemo", "1.0", extension("yamldemo", "yamldemo", "yamldemo.c", source))
-    folder = stack.folder / "recipes"
+        add(stack.site, "patchdemo", version, {"patchdemo/__init__.py": text})
+    add(stack.site, "variantdemo")
+    tests = {"thindemo/tests/__init__.py": "", "thindemo/tests/test_core.py": "import os\n"}
+    add(stack.site, "thindemo", files={"thindemo/core.py": "", **tests})
+    add(stack.site, "yamldemo", files={"yamldemo.c": "#include <yaml.h>\n"})
+    add(stack.site, "typodemo")
+    folder = stack.folder / "data" / "recipes"
     folder.mkdir(exist_ok=True)
     return folder
 
@@ -85,7 +150,9 @@ def test_a_patch_is_applied_and_one_that_does_not_fit_names_itself_the_file_and_
     built(stack, "build", "patchdemo==1.0")
     assert "patch fix-answer.patch" in log_of_wheel(stack, "patchdemo 1.0")
     said = stack.cli("build", "patchdemo==2.0", "--progress", "plain", code=1)
-    assert "the patch fix-answer.patch does not apply to patchdemo 2.0: hunk 1 of patchdemo.py" in said
+    assert (
+        "the patch fix-answer.patch does not apply to patchdemo 2.0: hunk 1 of patchdemo/__init__.py" in said
+    )
     (recipes / "patchdemo.toml").write_text('[[patches]]\nfile = "fix-answer.patch"\nversions = "<2"\n')
     assert built(stack, "build", "patchdemo==2.0", "--refresh")[0]["version"] == "2.0"
 
@@ -120,10 +187,10 @@ def test_a_wheel_without_what_was_left_out_is_whole_and_can_be_installed(
 
 def test_a_variant_is_built_and_tested_beside_the_default(stack: Stack, recipes: Path):
     (recipes / "variantdemo.toml").write_text(
-        "smoke = \"import variantdemo; assert variantdemo.features == 'none', variantdemo.features\"\n"
+        "smoke = \"import variantdemo.features as found; assert found.features == 'none'\"\n"
         "[variants.lean]\n"
         'environment = { FEATURES = "lean" }\n'
-        "smoke = \"import variantdemo; assert variantdemo.features == 'lean', variantdemo.features\"\n"
+        "smoke = \"import variantdemo.features as found; assert found.features == 'lean'\"\n"
     )
     (plain,) = built(stack, "build", "variantdemo")
     (lean,) = built(stack, "build", "variantdemo", "--variant", "variantdemo=lean")
@@ -149,8 +216,6 @@ def test_a_missing_header_names_the_line_that_mends_it_and_trying_it_builds(stac
 
 
 def test_an_unknown_field_of_a_recipe_is_wrong_input_with_a_guess(stack: Stack, recipes: Path):
-    files = {"setup.py": PURE.format(name="typodemo", version="1.0"), "typodemo.py": ""}
-    stack.site.add_sdist("typodemo", "1.0", {"pyproject.toml": PYPROJECT, **files})
     (recipes / "typodemo.toml").write_text('package = ["libyaml-dev"]\n')
     said = stack.cli("build", "typodemo", "--progress", "plain", code=2)
     assert "perhaps you meant packages" in said

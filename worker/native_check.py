@@ -26,6 +26,11 @@ def check_archive(raw: Path, target: Path, leave_out: Sequence[str]) -> int:
         return not any(fnmatch.fnmatchcase(path, pattern) for pattern in leave_out)
 
     try:
+        with tarfile.open(raw, mode="r:") as tar:
+            holes = next((member.name for member in tar if member.issparse()), None)
+        if holes is not None:
+            # Its size is a claim: written out it may be larger than any disk.
+            raise ForeignOutputRefused("a native artifact has a file with holes", found=repr(holes[:200]))
         with target.open("wb") as stream:
             normalise_tar(raw, stream, mtime=COMPILE_MTIME, keep=keep)
         with tarfile.open(target, mode="r:") as tar:

@@ -68,6 +68,16 @@ def test_devices_are_left_out_and_what_is_empty_then_is_refused(tmp_path):
         check_archive(raw, tmp_path / "made", [])
 
 
+def test_a_file_with_holes_is_refused_before_it_fills_the_disk(tmp_path):
+    claims = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(1 << 50)}
+    with tarfile.open(tmp_path / "raw", "w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("lib/huge")
+        member.pax_headers, member.size = claims, 512
+        tar.addfile(member, io.BytesIO(b"0\n".ljust(512, b"\0")))
+    with pytest.raises(ForeignOutputRefused, match="holes"):
+        check_archive(tmp_path / "raw", tmp_path / "made", [])
+
+
 def test_what_is_no_archive_is_refused(tmp_path):
     (tmp_path / "raw").write_bytes(b"no archive at all")
     with pytest.raises(ForeignOutputRefused):

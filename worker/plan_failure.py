@@ -15,7 +15,7 @@ _SHOWN_LINES = 3
 def failure_of(progress: PlanProgress) -> WheelyardError:
     """The error of a plan in which nothing is left to do and something is not there.
 
-    Of one failed node it is that node's own error, with what became of the rest; its facts name the job.
+    Where one thing failed it is that one's own error, with what became of the rest; its facts name the job.
     """
     nodes = list(progress.nodes.values())
     failed = [node for node in nodes if node.id in progress.errors]
@@ -28,7 +28,11 @@ def failure_of(progress: PlanProgress) -> WheelyardError:
         "failures": {node.id: error.failed for node, error in zip(failed, errors, strict=True)},
         "blocked": {node.id: node.reason for node in blocked},
     }
-    if len(failed) == 1:
+    # The members of a cycle fail of one and the same.
+    alike: dict[str, list[PlanNode]] = {}
+    for node, error in zip(failed, errors, strict=True):
+        alike.setdefault(error.failed, []).append(node)
+    if len(alike) == 1:
         return type(first)(
             first.failed,
             expected=first.expected,
@@ -36,9 +40,9 @@ def failure_of(progress: PlanProgress) -> WheelyardError:
             do=first.do,
             **facts,
         )
-    told = [_told(node, error) for node, error in zip(failed[:_SHOWN], errors, strict=False)]
-    if len(failed) > _SHOWN:
-        told.append(f"and {len(failed) - _SHOWN} more")
+    told = [_told(some, progress.errors[some[0].id]) for some in list(alike.values())[:_SHOWN]]
+    if len(alike) > _SHOWN:
+        told.append(f"and {len(alike) - _SHOWN} more")
     return _kind(errors)(
         f"{len(failed)} of {len(nodes)} wheels could not be built: {_names(failed)}",
         found="\n".join([*told, *rest]),
@@ -54,11 +58,11 @@ def _kind(errors: Sequence[WheelyardError]) -> type[WheelyardError]:
     return InputError if all(isinstance(error, InputError) for error in errors) else BuildFailed
 
 
-def _told(node: PlanNode, error: WheelyardError) -> str:
-    """A node's own first error, in a few lines."""
+def _told(nodes: Sequence[PlanNode], error: WheelyardError) -> str:
+    """The own first error of a node, or of several, in a few lines."""
     found = error.found.strip().splitlines()[:_SHOWN_LINES]
     job = error.facts.get("failed_job", "")
-    lines = [f"{node.id}: {error.failed}", *(f"    {line.strip()}" for line in found)]
+    lines = [f"{_names(nodes)}: {error.failed}", *(f"    {line.strip()}" for line in found)]
     return "\n".join([*lines, *([f"    log: wheelyard logs {job}"] if job else [])])
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -42,6 +43,8 @@ _PAUSE_SECONDS = 1.0
 def main() -> int:
     """Run what is left of a round, and write the outcomes and the page."""
     options = _options()
+    # In the background it is ended so, and its stack has to end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     projects = read_projects(options.projects)
     outcomes = Outcomes.read(options.outcomes, options.toolchain)
     left = [one for one in projects if _is_asked(one, outcomes, options)]

@@ -20,7 +20,7 @@ from tests.index_site import IndexSite, make_wheel
 def paced(site: IndexSite) -> None:
     """A project that two versions of its build tool can build."""
     for version in ("1.0", "1.1"):
-        body = make_wheel("pacetool", version, files={"pacetool.py": BACKEND.format(origin=version)})
+        body = make_wheel("pacetool", version, files={"pacetool/__init__.py": BACKEND.format(origin=version)})
         site.add("pacetool", f"pacetool-{version}-py3-none-any.whl", body)
     pyproject = '[build-system]\nrequires = ["pacetool"]\nbuild-backend = "pacetool"\n'
     add_tiny(site, "paced", files={"pyproject.toml": pyproject})

@@ -252,7 +252,9 @@ def build_environment(recipe: Mapping[str, str], jobs: int) -> dict[str, str]:
         "PIP_NO_INDEX": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "CCACHE_DIR": "/build/ccache",
-        "CCACHE_BASEDIR": "/build",
+        # The sources and no more: what it makes relative, the compiler writes so into debug information, and
+        # the build environment has one place whatever the root is.
+        "CCACHE_BASEDIR": "/build/src",
         "CCACHE_NOHASHDIR": "1",
         # The compiler's bytes decide, not its file time: a rebuilt but equal toolchain hits.
         "CCACHE_COMPILERCHECK": "content",

@@ -37,7 +37,7 @@ class Circumstances:
     def environment(self) -> Mapping[str, str]:
         """Variables that say them to the tools of a build."""
         # The compiler cache makes paths below its base relative, and the compiler writes them so.
-        return {"TZ": self.timezone, "CCACHE_BASEDIR": self.root}
+        return {"TZ": self.timezone, "CCACHE_BASEDIR": f"{self.root}/src"}
 
     def to_document(self) -> dict[str, Any]:
         """The circumstances as JSON-serialisable fields."""

@@ -15,8 +15,8 @@ def test_every_circumstance_differs():
 
 def test_the_compiler_cache_makes_paths_relative_in_both():
     """It is empty elsewhere, and yet in the way of each compile: what it does to a path is done in both."""
-    assert USUAL.environment == {"TZ": "UTC", "CCACHE_BASEDIR": "/build"}
-    assert ELSEWHERE.environment == {"TZ": "XYZ-13:30", "CCACHE_BASEDIR": ELSEWHERE.root}
+    assert USUAL.environment == {"TZ": "UTC", "CCACHE_BASEDIR": "/build/src"}
+    assert ELSEWHERE.environment == {"TZ": "XYZ-13:30", "CCACHE_BASEDIR": f"{ELSEWHERE.root}/src"}
 
 
 def test_compilers_are_known_by_their_names():

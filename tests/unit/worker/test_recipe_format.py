@@ -7,7 +7,7 @@ from wheelyard.build_key import RECIPE_FORMAT
 from wheelyard.digests import canonical_json
 from worker.build_container import build_environment
 
-KNOWN = (2, "f5e5ca4eea7f1676")
+KNOWN = (2, "814602a89df87590")
 SCRIPTS = ("build_wheel.py", "source_patches.py", "left_out.py")
 
 

@@ -106,7 +106,9 @@ def build_alone(client: Client, project: Project, toolchain: str) -> Outcome:
         return _failed(client, project, answer.failure(), seconds, day)
     wheels = (answer.result or {})["wheels"]
     made = sum(not wheel["hit"] for wheel in wheels)
-    return Outcome(requirement=project.pin, seconds=seconds, made=made, day=day)
+    own = next(wheel["filename"] for wheel in wheels if wheel["project"] == project.name)
+    pure = own.endswith("-any.whl")
+    return Outcome(requirement=project.pin, seconds=seconds, made=made, pure=pure, day=day)
 
 
 def _failed(client: Client, project: Project, error: WheelyardError, seconds: float, day: str) -> Outcome:
@@ -161,8 +163,8 @@ def _is_asked(project: Project, outcomes: Outcomes, options: argparse.Namespace)
     if not options.again and project.pin in outcomes.rounds[options.round]:
         return False
     first = outcomes.rounds["first"].get(project.pin)
-    # What was built without a recipe of its own is not tried again with one.
-    return options.round == "first" or options.again or (first is not None and not first.built)
+    # What was built whole without a recipe of its own is not tried again with one.
+    return options.round == "first" or options.again or (first is not None and not first.whole)
 
 
 def _options() -> Any:

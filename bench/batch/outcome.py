@@ -47,6 +47,7 @@ class Outcome:
     :param error: the first error, as the service names it.
     :param seconds: from the request to the end; what an earlier project had needed, too, was a hit.
     :param made: how many wheels were made.
+    :param pure: its wheel has no machine code in it, though its project ships such wheels.
     :param day: of the measurement, ISO 8601.
     """
 
@@ -57,6 +58,7 @@ class Outcome:
     error: str = ""
     seconds: float
     made: int = 0
+    pure: bool = False
     day: str
 
     @property
@@ -68,6 +70,11 @@ class Outcome:
     def built(self) -> bool:
         """Whether it was built."""
         return self.reason is Reason.NONE
+
+    @property
+    def whole(self) -> bool:
+        """Whether it was built with its compiled part."""
+        return self.built and not self.pure
 
     def to_document(self) -> dict[str, Any]:
         """The outcome as JSON-serialisable fields."""

@@ -41,8 +41,8 @@ def write_page(projects: Sequence[Project], outcomes: Outcomes) -> str:
     lines = [
         f"Toolchain {outcomes.toolchain}, measured {when}: **{len(last)} of {len(projects)} run so far**.",
         "",
-        "| | built | of those that were run |",
-        "| --- | --- | --- |",
+        "| | built | of those that were run | of them without their compiled part |",
+        "| --- | --- | --- | --- |",
         _share("at the first try, before there were recipes for them", first),
         _share("with the recipes in `infra/recipes`", last),
         "",
@@ -50,7 +50,8 @@ def write_page(projects: Sequence[Project], outcomes: Outcomes) -> str:
         "## Each project",
         "",
         "Seconds are from the request to the end, on a machine of two cores that did other work, too; what",
-        "an earlier project had needed was a hit.",
+        "an earlier project had needed was a hit. `pure` is a wheel without machine code: an optional part was",
+        "left out.",
         "",
         "| rank | project | first try | with recipes | seconds | reason | package or first error |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -62,7 +63,8 @@ def write_page(projects: Sequence[Project], outcomes: Outcomes) -> str:
 def _share(what: str, outcomes: Sequence[Outcome]) -> str:
     built = sum(one.built for one in outcomes)
     share = f"{built / len(outcomes):.0%} of {len(outcomes)}" if outcomes else "none was run"
-    return f"| {what} | {built} | {share} |"
+    pure = sum(one.built and one.pure for one in outcomes)
+    return f"| {what} | {built} | {share} | {pure} |"
 
 
 def _reasons(outcomes: Sequence[Outcome]) -> list[str]:
@@ -87,7 +89,9 @@ def _row(project: Project, outcomes: Outcomes) -> str:
 def _verdict(outcome: Outcome | None) -> str:
     if outcome is None:
         return ""
-    return "built" if outcome.built else "no"
+    if not outcome.built:
+        return "no"
+    return "pure" if outcome.pure else "built"
 
 
 def _why(outcome: Outcome, project: Project) -> tuple[str, str]:

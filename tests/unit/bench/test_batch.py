@@ -49,7 +49,7 @@ def test_what_was_not_run_is_in_no_share(tmp_path: Path):
     outcomes.keep("first", MISSING)
     page = write_page([PYYAML, LXML], outcomes)
     assert "**1 of 2 run so far**" in page
-    assert "| at the first try, before there were recipes for them | 0 | 0% of 1 |" in page
+    assert "| at the first try, before there were recipes for them | 0 | 0% of 1 | 0 |" in page
     assert "| 15 | pyyaml 6.0.3 |  |  |  | not run yet |  |" in page
     assert "| 102 | lxml 6.1.3 | no |  | 9 | a Debian package is missing | `libxml2-dev` |" in page
 
@@ -60,9 +60,17 @@ def test_a_recipe_changes_the_last_number_and_not_the_first(tmp_path: Path):
     outcomes.keep("first", MISSING)
     outcomes.keep("recipes", Outcome(requirement=LXML.pin, seconds=90.0, made=1, day="2026-11-28"))
     page = write_page([LXML], Outcomes.read(path, "debian12-cp311"))
-    assert "| at the first try, before there were recipes for them | 0 | 0% of 1 |" in page
-    assert "| with the recipes in `infra/recipes` | 1 | 100% of 1 |" in page
+    assert "| at the first try, before there were recipes for them | 0 | 0% of 1 | 0 |" in page
+    assert "| with the recipes in `infra/recipes` | 1 | 100% of 1 | 0 |" in page
     assert "| 102 | lxml 6.1.3 | no | built | 90 |" in page
+
+
+def test_a_wheel_without_its_compiled_part_is_built_and_told_apart(tmp_path: Path):
+    outcomes = Outcomes(path=tmp_path / "outcomes.json", toolchain="debian12-cp311")
+    outcomes.keep("first", Outcome(requirement=PYYAML.pin, seconds=9.0, pure=True, day="2026-11-28"))
+    page = write_page([PYYAML], outcomes)
+    assert "| at the first try, before there were recipes for them | 1 | 100% of 1 | 1 |" in page
+    assert "| 15 | pyyaml 6.0.3 | pure |  | 9 |  |  |" in page
 
 
 def test_outcomes_of_another_toolchain_do_not_count(tmp_path: Path):

@@ -90,7 +90,7 @@ def plan_picture(plan: Plan, *, title: str = "", path: Collection[str] = ()) -> 
         *(_arrow(arrow, places, thick=False) for arrow in layout.arrows if not _is_on(path, arrow)),
         *(_arrow(arrow, places, thick=True) for arrow in layout.arrows if _is_on(path, arrow)),
         *(_box(node, places[node.id]) for node in plan),
-        *_legend(plan, height - _BOTTOM + 22),
+        *_legend(plan, layout.arrows, height - _BOTTOM + 22),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -108,7 +108,8 @@ def _summary(plan: Plan) -> str:
     said = [f"{count} {_STANDING_WORDS[standing]}" for standing, count in counts.items() if count]
     left = sum(node.seconds for node in plan if not node.standing.is_over)
     estimate = f"; about {seconds_words(left)} of building" if left else ""
-    return f"{len(plan.nodes)} nodes for {plan.toolchain}: {', '.join(said) or 'none'}{estimate}"
+    nodes = f"{len(plan.nodes)} node{'' if len(plan.nodes) == 1 else 's'}"
+    return f"{nodes} for {plan.toolchain}: {', '.join(said) or 'none'}{estimate}"
 
 
 def _is_on(path: Collection[str], arrow: Arrow) -> bool:
@@ -173,13 +174,15 @@ def _told(node: PlanNode) -> str:
     return "\n".join(lines)
 
 
-def _legend(plan: Plan, y: int) -> Iterator[str]:
+def _legend(plan: Plan, arrows: Collection[Arrow], y: int) -> Iterator[str]:
     """What the colours and frames of this picture mean; only those that are in it."""
     x = _MARGIN
     for standing in [standing for standing, count in count_standings(plan).items() if count]:
         yield _swatch(x, y, f"wy-{standing.value}", _STANDING_WORDS[standing])
         x += 46 + 7 * len(_STANDING_WORDS[standing])
-    for words, kind in (("built with", ""), ("runs with", " wy-runs")):
+    for runs, words, kind in ((False, "built with", ""), (True, "runs with", " wy-runs")):
+        if all(arrow.runs is not runs for arrow in arrows):
+            continue
         yield f'<path class="wy-arrow{kind}" marker-end="url(#wy-tip)" d="M{x} {y}h26"/>'
         yield f'<text class="wy-soft" x="{x + 33}" y="{y + 4}" font-size="12">{words}</text>'
         x += 46 + 7 * len(words)

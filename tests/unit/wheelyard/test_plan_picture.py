@@ -85,6 +85,15 @@ def test_standing_role_estimate_and_reason_can_be_read():
         assert words in text
 
 
+def test_the_legend_tells_only_what_is_in_the_picture():
+    text = plan_picture(plan(node("a", Standing.HIT)))
+    assert "1 node for debian12-cp311: 1 in the cache" in text
+    assert ">in the cache</text>" in text
+    for words in ("blocked", "to build", "native artifact", "built with", "runs with"):
+        assert f">{words}</text>" not in text
+    assert ">built with</text>" in plan_picture(SMALL)
+
+
 def test_the_longest_chain_is_thick():
     text = plan_picture(SMALL, path=["setuptools==1.0", "numpy==1.0"])
     assert len(re.findall(r'class="wy-arrow wy-path"', text)) == 1

@@ -29,7 +29,7 @@ PACKED = "/build/native.tar"
 _SHORT_PHASE_SECONDS = 900.0
 _SMOKE_SECONDS = 600.0
 # What it is linked with has a run path to the libraries beside it, wherever its prefix is laid.
-RUN_PATH = {"LDRUN_PATH": "$ORIGIN/../lib"}
+RUN_PATH = {"LD_RUN_PATH": "$ORIGIN/../lib"}
 
 
 def lay_sources(work: Work, ready: ReadyToolchain, inputs: NativeInputs, folder: Path) -> None:

@@ -12,10 +12,10 @@ Needs = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenGraph:
-    """A graph without cycles, in which each member of a former cycle stands twice.
+    """A graph without cycles, in which some members of former cycles stand twice.
 
     :param needs: of all nodes, the added ones too.
-    :param bootstraps: id of the bootstrap of each member of a cycle.
+    :param bootstraps: id of the bootstrap of each member that is first built with a seed.
     :param seeds: id of the seed of each member that one stands in for.
     :param stuck: of each member of a cycle that no seed breaks, the ids on the way round; it stands once,
         without any needs.
@@ -76,8 +76,8 @@ def cycles(needs: Needs) -> list[tuple[str, ...]]:
 def break_cycles(needs: Needs, seedable: Collection[str]) -> BrokenGraph:
     """Let seeds break every cycle, and have what was built with them only build the members once more.
 
-    Each member of a cycle gets a bootstrap, which needs seeds or other bootstraps inside the cycle; the
-    member itself needs the bootstraps there. So no node but a bootstrap ever needs a seed.
+    A member that is built with one that has a seed gets a bootstrap, which is built with the seed; it is
+    built itself with what comes of that. So no node but a bootstrap ever needs a seed.
 
     :param seedable: ids of the nodes of which there is a wheel that can stand in.
     """
@@ -92,13 +92,16 @@ def break_cycles(needs: Needs, seedable: Collection[str]) -> BrokenGraph:
             stuck |= dict.fromkeys(members, left)
             broken |= dict.fromkeys(members, frozenset())
             continue
-        bootstraps |= {name: f"{name} (bootstrap)" for name in members}
+        bootstraps |= {name: f"{name} (bootstrap)" for name in members if inside[name] & cut}
         seeds |= {name: f"{name} (seed)" for name in cut}
         broken |= {seeds[name]: frozenset() for name in cut}
         for name in members:
             outside = needs[name] - inside[name]
-            broken[name] = outside | {bootstraps[one] for one in inside[name]}
-            broken[bootstraps[name]] = outside | {seeds.get(one) or bootstraps[one] for one in inside[name]}
+            # Who needs no seed would be the same twice.
+            ours = {one: bootstraps.get(one, one) for one in inside[name]}
+            broken[name] = outside.union(ours.values())
+            if name in bootstraps:
+                broken[bootstraps[name]] = outside.union((ours | seeds)[one] for one in inside[name])
     return BrokenGraph(needs=broken, bootstraps=bootstraps, seeds=seeds, stuck=stuck)
 
 

@@ -20,14 +20,12 @@ def plan_site(site: IndexSite) -> None:
     fill_plan_site(site)
 
 
-def result(stack: Stack, *arguments: str) -> dict[str, Any]:
+def result(stack: Stack, *arguments: str) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Build; gives the wheels of the answer, and the nodes of its plan by id."""
     last = json.loads(stack.cli("build", *arguments, "--progress", "json").splitlines()[-1])
     assert last["type"] == "result"
-    return last["result"]
-
-
-def nodes(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {node["id"]: node for node in answer["plan"]["nodes"]}
+    plan = stack.answer("plan", "--of", last["job"])["plan"]
+    return last["result"]["wheels"], {node["id"]: node for node in plan["nodes"]}
 
 
 def made_with(stack: Stack, filename: str) -> str:
@@ -54,35 +52,31 @@ def test_one_leaf_that_fails_holds_up_only_what_needs_it(stack: Stack):
 
 
 def test_a_build_from_source_uses_wheels_of_ours_to_the_root(stack: Stack):
-    answer = result(stack, "rooted", "--build-deps", "source")
-    found = nodes(answer)
+    (wheel,), found = result(stack, "rooted", "--build-deps", "source")
     assert {name: node["role"] for name, node in found.items()} == {
         "tinytool==1.0": "build",
         "rooted==1.0": "runtime",
     }
     assert found["rooted==1.0"]["build_needs"] == ["tinytool==1.0"]
-    (wheel,) = answer["wheels"]
     assert made_with(stack, wheel["filename"]) == "ours"
 
 
 def test_which_build_dependencies_it_was_is_part_of_the_key(stack: Stack):
-    (ours,) = result(stack, "rooted", "--build-deps", "source")["wheels"]
-    (theirs,) = result(stack, "rooted", "--build-deps", "wheels")["wheels"]
+    (ours,), _ = result(stack, "rooted", "--build-deps", "source")
+    (theirs,), _ = result(stack, "rooted", "--build-deps", "wheels")
     assert ours["build_key"] != theirs["build_key"]
     assert made_with(stack, theirs["filename"]) == "upstream"
 
 
 def test_a_cycle_is_begun_with_a_seed_and_built_again_with_our_own(stack: Stack):
-    answer = result(stack, "hen", "--build-deps", "source")
-    found = nodes(answer)
+    (wheel,), found = result(stack, "hen", "--build-deps", "source")
     roles = sorted((node["role"], node["project"]) for node in found.values())
     assert roles == [
-        ("bootstrap", "egg"), ("bootstrap", "hen"), ("build", "egg"), ("build", "tinytool"),
-        ("runtime", "hen"), ("seed", "hen"),
+        ("bootstrap", "egg"), ("build", "egg"), ("build", "tinytool"), ("runtime", "hen"), ("seed", "hen"),
     ]  # fmt: skip
-    assert found["hen==1.0"]["build_needs"] == ["egg==1.0 (bootstrap)", "tinytool==1.0"]
     assert found["egg==1.0 (bootstrap)"]["build_needs"] == ["hen==1.0 (seed)", "tinytool==1.0"]
-    (wheel,) = answer["wheels"]
+    assert found["hen==1.0"]["build_needs"] == ["egg==1.0 (bootstrap)", "tinytool==1.0"]
+    assert found["egg==1.0"]["build_needs"] == ["hen==1.0", "tinytool==1.0"]
     assert made_with(stack, wheel["filename"]) == "ours"
 
 

@@ -239,17 +239,19 @@ def test_two_that_need_each_other_at_run_time_are_both_built_and_one_is_not_chec
 def test_the_recipe_decides_variant_patches_and_what_else_it_is_built_with(village):
     app, tool = village.add("app"), village.add("tool")
     (village.recipes / "app.toml").write_text(
-        'build_requires = ["tool"]\n[variants.full.environment]\nWITH_ALL = "1"\n'
+        'build_requires = ["tool"]\n[[patches]]\nfile = "app.patch"\n'
+        '[variants.full.environment]\nWITH_ALL = "1"\n'
     )
+    patch = "--- a/setup.py\n+++ b/setup.py\n@@ -0,0 +1 @@\n+import sys\n"
+    (village.recipes / "app.patch").write_text(patch)
     village.built_with("app", tool, environment={"WITH_ALL": "1"}, build_requires=["tool"])
     village.built_with("tool")
     plan = village.plan(app, variants={"app": "full"}).plan
     inputs = BuildInputs.from_document(plan.node("app==1.0[full]").inputs)
-    assert (inputs.variant, inputs.environment, inputs.build_requires) == (
-        "full",
-        {"WITH_ALL": "1"},
-        ("tool",),
-    )
+    assert (inputs.variant, inputs.environment) == ("full", {"WITH_ALL": "1"})
+    assert inputs.build_requires == ("tool",)
+    assert inputs.patches == (str(Digest.of(patch.encode())),)
+    assert village.services.store.blob_size(Digest.of(patch.encode())) == len(patch)
     assert needs(plan)["app==1.0[full]"] == {"tool==1.0"}
 
 

@@ -21,6 +21,7 @@ ARCHITECTURE = "amd64"
 _FETCH_SECONDS = 1800.0
 _SOLVE_SECONDS = 300.0
 _FRESH_SECONDS = 6 * 3600.0
+_NEWLY_FRESH_SECONDS = 300.0
 _MOST_NAMES_SHOWN = 3
 _HOW_TO_REACH = ("Acquire::http", "Acquire::https", "Acquire::Retries", "Acquire::Check-Valid-Until")
 
@@ -89,7 +90,7 @@ class PrivateApt:
             self._refuse_missing(names)
         except InputError:
             # The package may be younger than the lists.
-            self._renew_lists(0.0)
+            self._renew_lists(_NEWLY_FRESH_SECONDS)
             self._refuse_missing(names)
         place = self._root / f"status-{Digest.of(status.encode()).hex[:16]}"
         if not place.is_file():

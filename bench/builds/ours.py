@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,35 @@ from examples.demo.commands import show
 from examples.demo.stack import WHEELYARD, Stack
 from wheelyard.client import Client
 
-Wheel = Mapping[str, Any]
+_MOST_JOBS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """One run of the command.
+
+    :param seconds: from its start to its end.
+    :param made: wheels that were made in it, those for builds, too.
+    :param wheels: the set's own, as the job's result has them.
+    """
+
+    seconds: float
+    made: int
+    wheels: tuple[Mapping[str, Any], ...]
+
+    def figure(self, course: str, situation: str) -> Figure:
+        """The same as a figure."""
+        return Figure(
+            who="wheelyard",
+            course=course,
+            situation=situation,
+            seconds=round(self.seconds, 2),
+            made=self.made,
+        )
+
+    def key_of(self, project: str) -> str:
+        """The build key of one of the wheels."""
+        return next(str(wheel["build_key"]) for wheel in self.wheels if wheel["project"] == project)
 
 
 class BenchStack(Stack):
@@ -46,19 +75,21 @@ class Ours:
         self._toolchain = toolchain
         self._recipes = recipes
 
-    def build(self, pins: Sequence[Pin], course: str, *options: str) -> tuple[float, list[Wheel]]:
-        """Build a set with the command; gives its seconds and the wheels.
+    def build(self, pins: Sequence[Pin], course: str, *options: str) -> Built:
+        """Build a set with the command.
 
         :param course: `wheels` or `source`: how the build requirements are come by.
         """
         words = [f"{pin.project}=={pin.version}" if pin.version else pin.project for pin in pins]
         words += ["--toolchain", self._toolchain, "--build-deps", course, "--progress", "plain", *options]
-        began = time.monotonic()
+        began, moment = time.monotonic(), time.time()
         show([WHEELYARD, "build", *words], self._stack.environment)
         seconds = time.monotonic() - began
-        # The newest one: nobody else asks this stack.
-        job = next(job for job in self._client.jobs() if job.kind == "build")
-        return seconds, list((job.result or {})["wheels"])
+        jobs = self._client.jobs(_MOST_JOBS)
+        # The newest build: nobody else asks this stack.
+        result = next(job for job in jobs if job.kind == "build").result or {}
+        made = [job for job in jobs if job.kind == "wheel" and job.succeeded and job.ended_at > moment]
+        return Built(seconds=seconds, made=len(made), wheels=tuple(result["wheels"]))
 
     def measure(self, pins: Sequence[Pin], course: str, changed: Path) -> list[Figure]:
         """The set in all situations, from a store that has nothing of it.
@@ -66,23 +97,23 @@ class Ours:
         :param changed: constraints that put a build requirement in another version.
         """
         found = [
-            _figure(course, COLD, *self.build(pins, course)),
-            # Answered from the request before: nothing is planned, and nothing made.
-            _figure(course, AGAIN, self.build(pins, course)[0], []),
-            _figure(course, PLANNED, *self.build(pins, course, "--refresh")),
-            _figure(course, CHANGED, *self.build(pins, course, "--build-constraint", str(changed))),
+            self.build(pins, course).figure(course, COLD),
+            # Answered from the request before: nothing is planned.
+            self.build(pins, course).figure(course, AGAIN),
+            self.build(pins, course, "--refresh").figure(course, PLANNED),
+            self.build(pins, course, "--build-constraint", str(changed)).figure(course, CHANGED),
         ]
         self.change_keys([pin.project for pin in pins])
-        found.append(_figure(course, WARM, *self.build(pins, course, "--refresh")))
+        found.append(self.build(pins, course, "--refresh").figure(course, WARM))
         return found
 
     def measure_alone(self, project: str) -> dict[str, dict[str, float]]:
         """Phases of one project's wheel in seconds, cold and with the compiler cache of that compile."""
         pin = Pin(project=project, version="")
         self.write_recipes([], "")
-        cold = self._phases(self.build([pin], "wheels")[1], project)
+        cold = self._phases(self.build([pin], "wheels").key_of(project))
         self.change_keys([project])
-        warm = self._phases(self.build([pin], "wheels", "--refresh")[1], project)
+        warm = self._phases(self.build([pin], "wheels", "--refresh").key_of(project))
         return {COLD: cold, WARM: warm}
 
     def change_keys(self, projects: Sequence[str]) -> None:
@@ -101,20 +132,11 @@ class Ours:
         found = {one["name"]: str(one["image"]) for one in self._client.toolchains()}
         return found[self._toolchain].removeprefix("sha256:")
 
-    def _record(self, wheel: Wheel) -> Mapping[str, Any]:
-        record = self._client.record(wheel["build_key"])
+    def _phases(self, build_key: str) -> dict[str, float]:
+        record = self._client.record(build_key)
         if record is None:
-            raise LookupError(f"the service has no record of {wheel['filename']}")
-        return record
-
-    def _phases(self, wheels: Sequence[Wheel], project: str) -> dict[str, float]:
-        own = next(wheel for wheel in wheels if wheel["project"] == project)
-        return {phase: round(float(seconds), 2) for phase, seconds in self._record(own)["seconds"].items()}
-
-
-def _figure(course: str, situation: str, seconds: float, wheels: Sequence[Wheel]) -> Figure:
-    made = sum(not wheel["hit"] for wheel in wheels)
-    return Figure(who="wheelyard", course=course, situation=situation, seconds=round(seconds, 2), made=made)
+            raise LookupError(f"the service has no record of {build_key}")
+        return {phase: round(float(seconds), 2) for phase, seconds in record["seconds"].items()}
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from wheelyard.toolchains import get_toolchain
 from wheelyard.wheel_record import WheelRecord
 from worker import wheel_job
 from worker.build_container import WheelOrder
-from worker.wheel_records import whole_record
 from worker.wheel_job import make_one_wheel, next_build_number
+from worker.wheel_records import whole_record
 
 BODY, METADATA = b"the wheel", b"its metadata"
 NAME = "demo-1.0-2-cp311-cp311-manylinux_2_36_x86_64.whl"

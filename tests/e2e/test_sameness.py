@@ -126,5 +126,5 @@ def test_a_wheel_of_one_python_is_built_for_each_toolchain(stack: Stack):
 
 def test_a_wheel_that_breaks_the_stable_abi_it_claims_fails_with_its_symbols(stack: Stack):
     said = stack.cli("build", "nonabidemo", "--progress", "plain", code=1)
-    assert "PyUnicode_AsUTF8" in said
-    assert "3.9" in said
+    assert "breaks the stable ABI that its tag claims" in said
+    assert "nonabidemo.abi3.so: PyUnicode_AsUTF8" in said

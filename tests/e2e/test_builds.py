@@ -98,7 +98,7 @@ def test_the_log_of_a_failed_build_opens_at_the_first_error_of_its_wheel(stack: 
         (["futuredemo"], "3.99"),
         (["cdemo==9.9"], "9.9"),
         (["cdemo @ https://example.invalid/x.tar.gz"], "address"),
-        (["./cdemo"], "path"),
+        (["./cdemo"], "cdemo can't be read"),
         (["cdemo", "--toolchain", "nosuch"], "toolchain"),
         (["cdemo", "--channel", "../x"], "channel"),
     ],

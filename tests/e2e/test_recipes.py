@@ -120,7 +120,7 @@ def recipes(stack: Stack) -> Path:
     add(stack.site, "variantdemo")
     tests = {"thindemo/tests/__init__.py": "", "thindemo/tests/test_core.py": "import os\n"}
     add(stack.site, "thindemo", files={"thindemo/core.py": "", **tests})
-    add(stack.site, "yamldemo", files={"yamldemo.c": "#include <yaml.h>\n"})
+    add(stack.site, "mendyaml", files={"mendyaml.c": "#include <yaml.h>\n"})
     add(stack.site, "typodemo")
     folder = stack.folder / "data" / "recipes"
     folder.mkdir(exist_ok=True)
@@ -204,15 +204,15 @@ def test_a_variant_is_built_and_tested_beside_the_default(stack: Stack, recipes:
 
 
 def test_a_missing_header_names_the_line_that_mends_it_and_trying_it_builds(stack: Stack, recipes: Path):
-    said = stack.cli("build", "yamldemo", "--progress", "plain", code=1)
-    assert 'packages = ["libyaml-dev"] in recipes/yamldemo.toml' in said
-    found = re.search(r"wheelyard recipe try yamldemo --job (\S+?)`", said)
+    said = stack.cli("build", "mendyaml", "--progress", "plain", code=1)
+    assert 'packages = ["libyaml-dev"] in recipes/mendyaml.toml' in said
+    found = re.search(r"wheelyard recipe try mendyaml --job (\S+?)`", said)
     assert found is not None
-    shown = stack.cli("recipe", "try", "yamldemo", "--job", found[1], "--dry-run")
+    shown = stack.cli("recipe", "try", "mendyaml", "--job", found[1], "--dry-run")
     assert '+packages = ["libyaml-dev"]' in shown
-    assert not (recipes / "yamldemo.toml").exists()
-    stack.cli("recipe", "try", "yamldemo", "--job", found[1], "--progress", "plain")
-    assert stack.answer("recipe", "show", "yamldemo")["fields"]["packages"] == ["libyaml-dev"]
+    assert not (recipes / "mendyaml.toml").exists()
+    stack.cli("recipe", "try", "mendyaml", "--job", found[1], "--progress", "plain")
+    assert stack.answer("recipe", "show", "mendyaml")["fields"]["packages"] == ["libyaml-dev"]
 
 
 def test_an_unknown_field_of_a_recipe_is_wrong_input_with_a_guess(stack: Stack, recipes: Path):

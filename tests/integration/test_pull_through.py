@@ -236,8 +236,12 @@ def test_one_container_can_not_make_us_fetch_without_end(site, folder_store):
         index.listing("three")
 
 
+def large_sdist(size):
+    return tarred([*sdist_members(), (tarfile.TarInfo("demo-1.0/weights.bin"), os.urandom(size))])
+
+
 def test_many_ask_for_the_same_file_at_the_same_time(site, ask):
-    body = os.urandom(3 << 20)
+    body = large_sdist(3 << 20)
     site.add("demo", "demo-1.0.tar.gz", body)
     found = []
     threads = [
@@ -269,7 +273,7 @@ sys.exit(7)
 
 
 def test_the_door_leads_to_the_socket_and_ends_as_its_command_does(site, folder):
-    body = os.urandom(1 << 20)
+    body = large_sdist(1 << 20)
     site.add("demo", "demo-1.0.tar.gz", body)
     done = subprocess.run(
         [

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.made_toolchain import made_toolchain
 from tests.e2e.projects import fill_site
 from tests.index_site import IndexSite, serve_index
 from tests.otlp_receiver import Collector, collecting
@@ -87,40 +90,70 @@ def collector() -> Iterator[Collector]:
         yield collector
 
 
-@pytest.fixture(scope="session")
-def stack(site: IndexSite, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("stack")
+@contextmanager
+def running_stack(folder: Path, data: Path, site: IndexSite, **settings: str) -> Iterator[Stack]:
+    """A `wheelyard up` that reads the tests' index, and ends well.
+
+    :param folder: the stack's own; its log lies there.
+    :param data: its data, there or below.
+    :param settings: variables beside those that every stack of the tests has.
+    """
     port = free_port()
     environment = {
         **os.environ,
-        "WHEELYARD_DATA_DIR": str(folder),
+        "WHEELYARD_DATA_DIR": str(data),
         "WHEELYARD_PORT": str(port),
         "WHEELYARD_INDEX_URL": site.url,
         "WHEELYARD_TOOLCHAIN": TOOLCHAIN,
-        "WHEELYARD_OTEL_ENDPOINT": collector.url,
-        "WHEELYARD_METRICS_PORT": str(free_port()),
         "NO_COLOR": "1",
         "COLUMNS": "200",
+        **settings,
     }
     log = folder / "up.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "wheelyard", "up"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-        )
+            env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
+        )  # fmt: skip
     try:
-        wait_for(folder / "run" / "client.json", process, log)
-        running = Stack(
+        wait_for(data / "run" / "client.json", process, log)
+        yield Stack(
             process=process, folder=folder, environment=environment, url=f"http://127.0.0.1:{port}", site=site
         )
-        running.cli("toolchain", "build", TOOLCHAIN, "--progress", "plain")
-        yield running
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0, log.read_text(errors="replace")[-4000:]
+
+
+@contextmanager
+def stack_with_toolchain(folder: Path, engine: Engine, site: IndexSite, **settings: str) -> Iterator[Stack]:
+    """A stack over a bucket with the made toolchain in it; `cache rebuild-db` fills its database.
+
+    :param folder: the bucket is its `store`, the data are its `data`; what lies there already stays.
+    """
+    copied(made_toolchain(engine).settings.data_dir / "store", folder / "store")
+    bucket = {"WHEELYARD_STORE_URL": f"file://{folder / 'store'}"}
+    with running_stack(folder, folder / "data", site, **bucket, **settings) as stack:
+        yield stack
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def copied(source: Path, target: Path) -> None:
+    """A copy of a store's folder: by links, where that can be."""
+    try:
+        shutil.copytree(source, target, copy_function=os.link)
+    except OSError:
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+
+
+@pytest.fixture(scope="session")
+def stack(site: IndexSite, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    more = {"WHEELYARD_OTEL_ENDPOINT": collector.url, "WHEELYARD_METRICS_PORT": str(free_port())}
+    with running_stack(folder, folder, site, **more) as running:
+        running.cli("toolchain", "build", TOOLCHAIN, "--progress", "plain")
+        yield running
 
 
 def wait_for(place: Path, process: subprocess.Popen[bytes], log: Path) -> None:

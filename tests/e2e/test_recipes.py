@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import signal
 import subprocess
-import sys
 import urllib.request
 import venv
 from collections.abc import Iterator
@@ -18,9 +14,7 @@ from urllib.parse import urljoin
 import pytest
 from installer.sources import WheelFile
 
-from tests.e2e.conftest import TOOLCHAIN, Stack, free_port, wait_for
-from tests.e2e.made_toolchain import made_toolchain
-from tests.e2e.test_keeping import copied
+from tests.e2e.conftest import Stack, stack_with_toolchain
 from tests.index_site import IndexSite
 from worker.engine.contract import Engine
 
@@ -79,36 +73,9 @@ def add(site: IndexSite, name: str, version: str = "1.0", files: dict[str, str] 
 @pytest.fixture(scope="module")
 def stack(site: IndexSite, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack over a bucket with a toolchain in it; its recipes lie where `up` looks by itself."""
-    folder = tmp_path_factory.mktemp("recipes")
-    copied(made_toolchain(engine).settings.data_dir / "store", folder / "store")
-    port = free_port()
-    environment = {
-        **os.environ,
-        "WHEELYARD_DATA_DIR": str(folder / "data"),
-        "WHEELYARD_STORE_URL": f"file://{folder / 'store'}",
-        "WHEELYARD_PORT": str(port),
-        "WHEELYARD_INDEX_URL": site.url,
-        "WHEELYARD_TOOLCHAIN": TOOLCHAIN,
-        "NO_COLOR": "1",
-        "COLUMNS": "200",
-    }
-    log = folder / "up.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "wheelyard", "up"],
-            env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        wait_for(folder / "data" / "run" / "client.json", process, log)
-        running = Stack(
-            process=process, folder=folder, environment=environment, url=f"http://127.0.0.1:{port}", site=site
-        )
+    with stack_with_toolchain(tmp_path_factory.mktemp("recipes"), engine, site) as running:
         running.cli("cache", "rebuild-db")
         yield running
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

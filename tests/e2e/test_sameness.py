@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from tests.e2e.conftest import TOOLCHAIN, Stack, free_port, wait_for
+from tests.e2e.conftest import TOOLCHAIN, Stack, stack_with_toolchain
 from tests.e2e.made_toolchain import ROOT, made_toolchain
 from tests.e2e.test_builds import built
-from tests.e2e.test_keeping import copied
 from tests.index_site import IndexSite
 from wheelyard.store.folder import FolderStore
 from wheelyard.toolchain_record import save_record
@@ -30,42 +24,16 @@ TWIN_POLICY = "manylinux_2_40_x86_64"
 def stack(site: IndexSite, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with two toolchains: Debian 12's, and one of the same image for a newer platform policy."""
     folder = tmp_path_factory.mktemp("sameness")
-    made = made_toolchain(engine)
-    copied(made.settings.data_dir / "store", folder / "store")
-    save_record(FolderStore(folder / "store"), replace(made.record, name=TWIN, policy=TWIN_POLICY))
+    record = made_toolchain(engine).record
     definitions = folder / "toolchains"
     definitions.mkdir()
     definition = (ROOT / "infra" / "toolchains" / f"{TOOLCHAIN}.toml").read_text()
-    (definitions / f"{TWIN}.toml").write_text(definition.replace(made.record.policy, TWIN_POLICY))
-    port = free_port()
-    environment = {
-        **os.environ,
-        "WHEELYARD_DATA_DIR": str(folder / "data"),
-        "WHEELYARD_STORE_URL": f"file://{folder / 'store'}",
-        "WHEELYARD_PORT": str(port),
-        "WHEELYARD_INDEX_URL": site.url,
-        "WHEELYARD_TOOLCHAIN": TOOLCHAIN,
-        "WHEELYARD_TOOLCHAINS_DIR": str(definitions),
-        "NO_COLOR": "1",
-        "COLUMNS": "200",
-    }
-    log = folder / "up.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "wheelyard", "up"],
-            env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        wait_for(folder / "data" / "run" / "client.json", process, log)
-        running = Stack(
-            process=process, folder=folder, environment=environment, url=f"http://127.0.0.1:{port}", site=site
-        )
+    (definitions / f"{TWIN}.toml").write_text(definition.replace(record.policy, TWIN_POLICY))
+    more = {"WHEELYARD_TOOLCHAINS_DIR": str(definitions)}
+    with stack_with_toolchain(folder, engine, site, **more) as running:
+        save_record(FolderStore(folder / "store"), replace(record, name=TWIN, policy=TWIN_POLICY))
         assert f"toolchains: {TWIN} added" in running.cli("cache", "rebuild-db")
         yield running
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.parametrize("project", ["cdemo", "placedemo"])

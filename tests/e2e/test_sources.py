@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
 import subprocess
 import sys
 import tarfile
@@ -14,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.distributions import sdist_members, tarred
-from tests.e2e.conftest import TOOLCHAIN, Stack, free_port, wait_for
-from tests.e2e.made_toolchain import made_toolchain
+from tests.e2e.conftest import Stack, stack_with_toolchain
 from tests.e2e.projects import C_SOURCE, PYPROJECT, SETUP
-from tests.e2e.test_keeping import copied
 from tests.git_site import GitSite, serve_git
 from tests.index_site import IndexSite
 from wheelyard.digests import Digest
@@ -43,36 +38,9 @@ def stack(
 ) -> Iterator[Stack]:
     """A stack that may fetch from the git server, over a bucket with a toolchain in it."""
     folder = tmp_path_factory.mktemp("sources")
-    copied(made_toolchain(engine).settings.data_dir / "store", folder / "store")
-    port = free_port()
-    environment = {
-        **os.environ,
-        "WHEELYARD_DATA_DIR": str(folder / "data"),
-        "WHEELYARD_STORE_URL": f"file://{folder / 'store'}",
-        "WHEELYARD_PORT": str(port),
-        "WHEELYARD_INDEX_URL": site.url,
-        "WHEELYARD_GIT_HOSTS": git_site.host,
-        "WHEELYARD_TOOLCHAIN": TOOLCHAIN,
-        "NO_COLOR": "1",
-        "COLUMNS": "200",
-    }
-    log = folder / "up.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "wheelyard", "up"],
-            env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        wait_for(folder / "data" / "run" / "client.json", process, log)
-        running = Stack(
-            process=process, folder=folder, environment=environment, url=f"http://127.0.0.1:{port}", site=site
-        )
+    with stack_with_toolchain(folder, engine, site, WHEELYARD_GIT_HOSTS=git_site.host) as running:
         running.cli("cache", "rebuild-db")
         yield running
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -199,6 +199,7 @@ class LedgerModel(RuleBasedStateMachine):
 
     def _queue_again(self, job: Expected) -> None:
         job.state, job.owner, job.lease_until, job.rung_at = State.QUEUED, "", 0.0, 0.0
+        job.stirred = True
 
     @rule(claim=claims, key=st.sampled_from(["one", "two"]))
     def park(self, claim: Claim | None, key: str) -> None:
@@ -218,8 +219,9 @@ class LedgerModel(RuleBasedStateMachine):
         if expected.cancelled:
             self._end(expected, State.CANCELLED)
         else:
+            ended = expected.stirred
             self._queue_again(expected)
-            expected.state = State.BUILDING
+            expected.state, expected.stirred = State.BUILDING, ended
 
     def _holds(self, claim: Claim) -> bool:
         job = self.all[claim.id]

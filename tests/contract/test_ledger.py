@@ -377,6 +377,23 @@ def test_the_parents_of_a_job_are_found_through_all_levels(ledger):
     assert ledger.parents(image.id) == []
 
 
+@pytest.mark.parametrize("back", ["released", "retried", "taken back"])
+def test_a_parent_whose_turn_was_given_back_has_another_one_while_a_child_still_runs(ledger, clock, back):
+    one, two = submit(ledger, "one"), submit(ledger, "two")
+    parent = parked(ledger, one, two)
+    ledger.succeed(ledger.claim(one.id, "w", 30), {})
+    claim = ledger.claim(parent.id, "w", 30)
+    if back == "released":
+        ledger.release(claim, "the worker stops")
+    elif back == "retried":
+        ledger.fail(claim, StoreUnavailable("it is out"), max_attempts=3)
+    else:
+        ledger.claim(two.id, "other", 1000)
+    clock.now += 31
+    ledger.take_back(3)
+    assert ledger.claim(parent.id, "w", 30) is not None
+
+
 def test_a_failed_parent_leaves_its_children(ledger):
     build, child = family(ledger, "child")
     other = submit(ledger, "other", waiter=build.id)

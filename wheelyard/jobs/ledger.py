@@ -435,6 +435,8 @@ class Ledger(JobReader):
     def _release(self, session: Session, row: JobRow, actor: str, cause: Cause, reason: str) -> None:
         self._note(session, row.id, actor, State(row.state), State.QUEUED, row.fence, cause, reason)
         row.state, row.owner, row.lease_until, row.rung_at, row.phase = State.QUEUED, "", 0.0, 0.0, ""
+        # Where a child's end had woken it, that was not looked at yet.
+        row.stirred = True
 
     def _cancel_row(self, session: Session, row: JobRow, actor: str, reason: str) -> None:
         row.error = Cancelled(f"{row.title} was cancelled").to_document()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -15,8 +15,9 @@ from builder_service.metrics import metrics_of
 from builder_service.problems import responses
 from builder_service.services import Opened, Services
 from builder_service.tokens import CurrentIdentity, allowed
-from builder_service.verifications import VerificationBody, limits_of_record
+from builder_service.verifications import VerificationBody
 from wheelyard.access_token import Scope
+from wheelyard.build_limits import limits_of_build
 from wheelyard.digests import key_of
 from wheelyard.identity import Identity
 from wheelyard.job_place import place_of
@@ -42,165 +43,36 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     },
     202: {"description": "The job is queued, or runs already.", "headers": _HEADERS},
 }
+_ASKING: dict[str, Any] = {
+    "status_code": 202,
+    "responses": {**_ANSWERS, **responses(400, 401, 403, 404, 409, 413, 422)},
+}
+"""What every address of a request says of its answers."""
 _Ask = Callable[[Caller], Submission]
 
 
-@router.post(
-    "/v1/builds",
-    status_code=202,
-    operation_id="submit_build",
-    summary="Ask for wheels",
-    tags=["builds"],
-    dependencies=_BUILDER,
-    responses={**_ANSWERS, **responses(400, 401, 403, 404, 409, 413, 422)},
-)
-def submit_build(
-    body: BuildBody,
-    services: Opened,
-    identity: CurrentIdentity,
-    request: Request,
-    response: Response,
-    key: IdempotencyKey = None,
-) -> SubmissionDocument:
-    """The same request again joins the same build; one that was answered lately is answered at once."""
-    identity.check_channel(body.channel)
-
-    def ask(caller: Caller) -> Submission:
-        return services.requests.build(body.request(services), now=time.time(), caller=caller)
-
-    return _Answering(services, identity, request, response).answer(body, key, ask)
-
-
-@router.post(
-    "/v1/plans",
-    status_code=202,
-    operation_id="submit_plan",
-    summary="Ask what a build would do",
-    tags=["plans"],
-    dependencies=_BUILDER,
-    responses={**_ANSWERS, **responses(400, 401, 403, 404, 409, 413, 422)},
-)
-def submit_plan(
-    body: BuildBody,
-    services: Opened,
-    identity: CurrentIdentity,
-    request: Request,
-    response: Response,
-    key: IdempotencyKey = None,
-) -> SubmissionDocument:
-    """The body is that of a build. Everything is resolved and looked up; nothing is compiled."""
-    identity.check_channel(body.channel)
-
-    def ask(caller: Caller) -> Submission:
-        return services.requests.plan(body.request(services), now=time.time(), caller=caller)
-
-    return _Answering(services, identity, request, response).answer(body, key, ask)
-
-
-@router.post(
-    "/v1/images",
-    status_code=202,
-    operation_id="submit_image",
-    summary="Ask for a runtime image",
-    tags=["images"],
-    dependencies=_BUILDER,
-    responses={**_ANSWERS, **responses(400, 401, 403, 404, 409, 413, 422)},
-)
-def submit_image(
-    body: ImageBody,
-    services: Opened,
-    identity: CurrentIdentity,
-    request: Request,
-    response: Response,
-    key: IdempotencyKey = None,
-) -> SubmissionDocument:
-    """Missing wheels are built first. The same request again joins the same image."""
-    identity.check_channel(body.channel)
-
-    def ask(caller: Caller) -> Submission:
-        return services.requests.image(body.image_request(services), now=time.time(), caller=caller)
-
-    return _Answering(services, identity, request, response).answer(body, key, ask)
-
-
-@router.post(
-    "/v1/toolchains/{name}/builds",
-    status_code=202,
-    operation_id="submit_toolchain",
-    summary="Ask for a toolchain's images to be made",
-    tags=["toolchains"],
-    dependencies=[Depends(allowed(Scope.ADMIN))],
-    responses={**_ANSWERS, **responses(400, 401, 403, 404, 409, 413, 422)},
-)
-def submit_toolchain(
-    name: str,
-    services: Opened,
-    identity: CurrentIdentity,
-    request: Request,
-    response: Response,
-    body: ToolchainBody | None = None,
-    key: IdempotencyKey = None,
-) -> SubmissionDocument:
-    """Makes the compile image and the runtime base, even where the name stands for some already."""
-
-    def ask(caller: Caller) -> Submission:
-        toolchain = get_toolchain(name, services.settings.toolchains_dir)
-        definition = key_of(toolchain.model_dump(mode="json"))
-        return services.requests.toolchain(toolchain.name, digest=definition, caller=caller)
-
-    return _Answering(services, identity, request, response).answer(
-        body or ToolchainBody.model_validate({}), key, ask
-    )
-
-
-@router.post(
-    "/v1/verifications",
-    status_code=202,
-    operation_id="submit_verification",
-    summary="Ask for a published wheel to be built again and compared",
-    tags=["verifications"],
-    dependencies=_BUILDER,
-    responses={**_ANSWERS, **responses(400, 401, 403, 404, 409, 413, 422)},
-)
-def submit_verification(
-    body: VerificationBody,
-    services: Opened,
-    identity: CurrentIdentity,
-    request: Request,
-    response: Response,
-    key: IdempotencyKey = None,
-) -> SubmissionDocument:
-    """Builds it of the very same inputs in another place, on another host and at another time.
-
-    The published wheel stays, whatever comes out. The job's result says whether the two are equal, and which
-    members differ where they are not.
-    """
-    identity.check_channel(body.channel)
-
-    def ask(caller: Caller) -> Submission:
-        record = body.record(services)
-        limits = limits_of_record(services, record)
-        return services.requests.verification(record, channel=body.channel, limits=limits, caller=caller)
-
-    return _Answering(services, identity, request, response).answer(body, key, ask)
-
-
 class _Answering:
-    """Turns one request into its answer."""
+    """Turns one request into its answer.
 
-    def __init__(self, services: Services, identity: Identity, request: Request, response: Response) -> None:
+    :param key: the request's `Idempotency-Key`.
+    """
+
+    def __init__(
+        self, services: Services, identity: Identity, request: Request, response: Response, key: str | None
+    ) -> None:
         self._services = services
-        self._identity = identity
+        self.identity = identity
         self._request = request
         self._response = response
+        self._key = key
 
-    def answer(self, body: AskBody, key: str | None, ask: _Ask) -> SubmissionDocument:
+    def answer(self, body: AskBody, ask: _Ask) -> SubmissionDocument:
         """Submit what is asked for, unless the same request with the same key was answered before."""
-        keyed = keyed_request(key, body, self._services, self._request, self._identity)
+        keyed = keyed_request(self._key, body, self._services, self._request, self.identity)
         kept = self._services.keys.find(keyed) if keyed is not None else None
         if kept is not None:
             return self._repeat(kept)
-        caller = caller_of(body, self._services, self._request, self._identity, keyed)
+        caller = caller_of(body, self._services, self._request, self.identity, keyed)
         try:
             submission = ask(caller)
             if submission.cached:
@@ -235,3 +107,117 @@ class _Answering:
             joined=outcome == "joined",
             waiter="" if outcome == "hit" else waiter,
         )
+
+
+async def _answering(
+    services: Opened,
+    identity: CurrentIdentity,
+    request: Request,
+    response: Response,
+    key: IdempotencyKey = None,
+) -> _Answering:
+    """`async`, so that it costs no thread."""
+    return _Answering(services, identity, request, response, key)
+
+
+Answering = Annotated[_Answering, Depends(_answering)]
+"""The parameter of an endpoint that takes requests for jobs."""
+
+
+@router.post(
+    "/v1/builds",
+    operation_id="submit_build",
+    summary="Ask for wheels",
+    tags=["builds"],
+    dependencies=_BUILDER,
+    **_ASKING,
+)
+def submit_build(body: BuildBody, services: Opened, answering: Answering) -> SubmissionDocument:
+    """The same request again joins the same build; one that was answered lately is answered at once."""
+    answering.identity.check_channel(body.channel)
+
+    def ask(caller: Caller) -> Submission:
+        return services.requests.build(body.request(services), now=time.time(), caller=caller)
+
+    return answering.answer(body, ask)
+
+
+@router.post(
+    "/v1/plans",
+    operation_id="submit_plan",
+    summary="Ask what a build would do",
+    tags=["plans"],
+    dependencies=_BUILDER,
+    **_ASKING,
+)
+def submit_plan(body: BuildBody, services: Opened, answering: Answering) -> SubmissionDocument:
+    """The body is that of a build. Everything is resolved and looked up; nothing is compiled."""
+    answering.identity.check_channel(body.channel)
+
+    def ask(caller: Caller) -> Submission:
+        return services.requests.plan(body.request(services), now=time.time(), caller=caller)
+
+    return answering.answer(body, ask)
+
+
+@router.post(
+    "/v1/images",
+    operation_id="submit_image",
+    summary="Ask for a runtime image",
+    tags=["images"],
+    dependencies=_BUILDER,
+    **_ASKING,
+)
+def submit_image(body: ImageBody, services: Opened, answering: Answering) -> SubmissionDocument:
+    """Missing wheels are built first. The same request again joins the same image."""
+    answering.identity.check_channel(body.channel)
+
+    def ask(caller: Caller) -> Submission:
+        return services.requests.image(body.image_request(services), now=time.time(), caller=caller)
+
+    return answering.answer(body, ask)
+
+
+@router.post(
+    "/v1/toolchains/{name}/builds",
+    operation_id="submit_toolchain",
+    summary="Ask for a toolchain's images to be made",
+    tags=["toolchains"],
+    dependencies=[Depends(allowed(Scope.ADMIN))],
+    **_ASKING,
+)
+def submit_toolchain(
+    name: str, services: Opened, answering: Answering, body: ToolchainBody | None = None
+) -> SubmissionDocument:
+    """Makes the compile image and the runtime base, even where the name stands for some already."""
+
+    def ask(caller: Caller) -> Submission:
+        toolchain = get_toolchain(name, services.settings.toolchains_dir)
+        definition = key_of(toolchain.model_dump(mode="json"))
+        return services.requests.toolchain(toolchain.name, digest=definition, caller=caller)
+
+    return answering.answer(body or ToolchainBody.model_validate({}), ask)
+
+
+@router.post(
+    "/v1/verifications",
+    operation_id="submit_verification",
+    summary="Ask for a published wheel to be built again and compared",
+    tags=["verifications"],
+    dependencies=_BUILDER,
+    **_ASKING,
+)
+def submit_verification(body: VerificationBody, services: Opened, answering: Answering) -> SubmissionDocument:
+    """Builds it of the very same inputs in another place, on another host and at another time.
+
+    The published wheel stays, whatever comes out. The job's result says whether the two are equal, and which
+    members differ where they are not.
+    """
+    answering.identity.check_channel(body.channel)
+
+    def ask(caller: Caller) -> Submission:
+        record = body.record(services)
+        limits = limits_of_build(services.settings, record.toolchain, record.inputs)
+        return services.requests.verification(record, channel=body.channel, limits=limits, caller=caller)
+
+    return answering.answer(body, ask)

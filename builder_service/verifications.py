@@ -12,8 +12,6 @@ from pydantic import ConfigDict, Field, StringConstraints
 from builder_service.bodies import AskBody, ProjectName
 from builder_service.services import Services
 from wheelyard.errors import InputError, NotFound
-from wheelyard.limits import Limits
-from wheelyard.recipes import get_recipe
 from wheelyard.toolchains import get_toolchain
 from wheelyard.wheel_record import WheelRecord, record_name
 
@@ -60,14 +58,6 @@ class VerificationBody(AskBody):
                 f"{self.project}` shows what is there",
             )
         return max(records, key=lambda record: (record.toolchain == default, record.published_at, record.key))
-
-
-def limits_of_record(services: Services, record: WheelRecord) -> Limits:
-    """Limits of a build of the same inputs: the recipe's win over the toolchain's."""
-    settings, inputs = services.settings, record.inputs
-    toolchain = get_toolchain(record.toolchain, settings.toolchains_dir)
-    recipe = get_recipe(inputs.project, settings.recipes_dir, version=inputs.version, variant=inputs.variant)
-    return Limits.of(settings, toolchain.limits, recipe.limits)
 
 
 def _version(text: str) -> Version:

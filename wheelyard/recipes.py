@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError, NotFound
 from wheelyard.limits import NOTHING_ASKED, AskedLimits
@@ -20,6 +21,7 @@ __all__ = [
     "ResolvedRecipe",
     "get_recipe",
     "list_recipes",
+    "recipe_of",
     "resolve_recipe",
 ]
 
@@ -148,6 +150,11 @@ def get_recipe(project: str, extra: Path | None = None, *, version: str = "", va
     :raises InputError: the file is not a recipe, or has no such variant; the message says where and why.
     """
     return resolve_recipe(project, extra, version=version, variant=variant).recipe
+
+
+def recipe_of(inputs: BuildInputs, extra: Path | None = None) -> Recipe:
+    """The recipe by which a build of these inputs is made, as it stands now; see `get_recipe`."""
+    return get_recipe(inputs.project, extra, version=inputs.version, variant=inputs.variant)
 
 
 def resolve_recipe(

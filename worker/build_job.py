@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from wheelyard.build_key import BuildInputs
+from wheelyard.build_limits import limits_of_build
 from wheelyard.index_file import IndexFile, keep_file
-from wheelyard.limits import Limits
 from wheelyard.plan import Plan, PlanNode, Role, Standing
-from wheelyard.recipes import get_recipe
 from wheelyard.requests import BuildRequest, Caller
 from wheelyard.toolchains import get_toolchain
 from worker.context import Services, Work
@@ -75,11 +75,12 @@ def submit_due(work: Work, request: BuildRequest, progress: PlanProgress) -> Non
 def submit_wheel(work: Work, request: BuildRequest, progress: PlanProgress, node: PlanNode) -> str:
     """Submit the wheel job of a node; gives the job's id."""
     services, job = work.services, work.claim.job
+    inputs = BuildInputs.from_document(node.inputs)
     document: dict[str, Any] = {
         "inputs": node.inputs,
         "image": progress.plan.image,
         "runtime": [one.key for one in progress.runs_with(node)],
-        "limits": _limits(services, request, node).to_document(),
+        "limits": limits_of_build(services.settings, request.toolchain, inputs, request.limits).to_document(),
     }
     if not node.is_checked:
         document["test"] = False
@@ -92,16 +93,6 @@ def submit_wheel(work: Work, request: BuildRequest, progress: PlanProgress, node
         toolchain=job.toolchain, channel=job.channel, caller=Caller.of_job(job, services.owner),
     )  # fmt: skip
     return submission.job.id
-
-
-def _limits(services: Services, request: BuildRequest, node: PlanNode) -> Limits:
-    """Limits of one wheel's build: the request's win over the recipe's, those over the toolchain's."""
-    settings = services.settings
-    toolchain = get_toolchain(request.toolchain, settings.toolchains_dir)
-    recipe = get_recipe(
-        node.project, settings.recipes_dir, version=node.version, variant=node.inputs.get("variant", "")
-    )
-    return Limits.of(settings, toolchain.limits, recipe.limits, request.limits)
 
 
 def answer(work: Work, request: BuildRequest, plan: Plan) -> Done:

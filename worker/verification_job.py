@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from wheelyard.limits import limits_of
-from wheelyard.recipes import get_recipe
+from wheelyard.recipes import recipe_of
 from wheelyard.verification import Verification
 from wheelyard.wheel_difference import WheelDifference, compare_wheels
 from wheelyard.wheel_record import WheelRecord
@@ -65,9 +65,7 @@ def _compare(work: Work, record: WheelRecord) -> WheelDifference:
         )
         folder = work.scratch / "in"
         lay_inputs(work, order, folder)
-    recipe = get_recipe(
-        inputs.project, services.settings.recipes_dir, version=inputs.version, variant=inputs.variant
-    )
+    recipe = recipe_of(inputs, services.settings.recipes_dir)
     allotment = allot(work, limits_of(work.claim.job, services.settings), recipe.memory_per_job)
     rebuilt = make_wheel(work, order, folder, allotment)
     with work.phase("check"):

@@ -13,6 +13,7 @@ from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from wheelyard.build_limits import limits_of_build
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError, WheelyardError
 from wheelyard.jobs.ledger import Ledger
@@ -20,12 +21,9 @@ from wheelyard.jobs.states import Job
 from wheelyard.keeping.document_reader import read_documents
 from wheelyard.keeping.references import Reference, Role
 from wheelyard.keeping.verification import Fault
-from wheelyard.limits import Limits
-from wheelyard.recipes import get_recipe
 from wheelyard.requests import Caller, Requests
 from wheelyard.settings import Settings
 from wheelyard.store.contract import Store
-from wheelyard.toolchains import get_toolchain
 from wheelyard.wheel_record import WheelRecord, record_name
 
 ACTOR = "cache verify"
@@ -145,11 +143,7 @@ class Repair:
 
     def _submit(self, record: WheelRecord, runtime: list[str]) -> Job:
         settings, inputs = self._settings, record.inputs
-        toolchain = get_toolchain(record.toolchain, settings.toolchains_dir)
-        recipe = get_recipe(
-            inputs.project, settings.recipes_dir, version=inputs.version, variant=inputs.variant
-        )
-        limits = Limits.of(settings, toolchain.limits, recipe.limits)
+        limits = limits_of_build(settings, record.toolchain, inputs)
         spec = {
             "inputs": inputs.to_document(),
             "image": inputs.toolchain,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wheelyard.errors import InputError, NotFound
 from wheelyard.limits import NOTHING_ASKED, AskedLimits
+from wheelyard.recipe_layers import read_recipe_text, shipped_folder
 
 PREFIXES = "/opt/wheelyard/native"
 """Where natives lie in containers, one folder each."""
@@ -97,12 +97,11 @@ def get_native_recipe(name: str, extra: Path | None = None) -> NativeRecipe:
     :raises NotFound: there is none.
     :raises InputError: the file is not such a recipe; the message says where and why.
     """
-    shipped = Path(str(files("infra") / "recipes"))
-    folders = [folder / FOLDER for folder in (extra, shipped) if folder is not None]
+    folders = [folder / FOLDER for folder in (extra, shipped_folder()) if folder is not None]
     for folder in folders:
         place = folder / f"{name}.toml"
         if place.is_file():
-            return _parse(name, place.read_text("utf-8"), str(place))
+            return _parse(name, read_recipe_text(place, f"native recipe {place}"), str(place))
     known = sorted({place.stem for folder in folders if folder.is_dir() for place in folder.glob("*.toml")})
     raise NotFound(
         f"there is no native recipe {name!r}",
@@ -115,6 +114,11 @@ def get_native_recipe(name: str, extra: Path | None = None) -> NativeRecipe:
 def _parse(name: str, text: str, origin: str) -> NativeRecipe:
     try:
         document: dict[str, Any] = tomllib.loads(text)
+        if "name" in document:
+            raise InputError(
+                f"the native recipe {origin} has a field `name`",
+                do="leave it out: the file's own name says it",
+            )
         return NativeRecipe(name=name, **document)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"the native recipe {origin} is not TOML", found=str(error)) from error

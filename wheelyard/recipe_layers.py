@@ -81,11 +81,21 @@ def read_layer(path: Path, *, team: bool) -> Layer:
     """
     name = str(path) if team else f"{SHIPPED}/{path.name}"
     _project_of(path)
-    try:
-        text = path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the recipe {name} can't be read", found=str(error), path=name) from error
+    text = read_recipe_text(path, f"recipe {name}", name)
     return Layer(path=path, name=name, team=team, text=text, file=parse_recipe_file(text, name))
+
+
+def read_recipe_text(path: Path, what: str, name: str = "") -> str:
+    """The text of a file of recipes.
+
+    :param what: it is called so in the error.
+    :param name: as the error's facts have it; empty for its path.
+    :raises InputError: it can't be read.
+    """
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the {what} can't be read", found=str(error), path=name or str(path)) from error
 
 
 def projects_with_recipe(team: Path | None) -> tuple[str, ...]:

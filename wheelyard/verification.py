@@ -67,8 +67,6 @@ class Verification:
             **{
                 **fields,
                 "digest": Digest.parse(document["digest"]),
-                "difference": WheelDifference.from_document(
-                    {name: value for name, value in document["difference"].items() if name != "equal"}
-                ),
+                "difference": WheelDifference.from_document(document["difference"]),
             }
         )

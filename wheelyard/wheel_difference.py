@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -128,10 +128,8 @@ def compare_wheels(published: Path, rebuilt: Path) -> WheelDifference:
     with zipfile.ZipFile(pair[0]) as first, zipfile.ZipFile(pair[1]) as second:
         found = _members(first, second)
         members = tuple(islice(found, _MOST_MEMBERS))
-        return WheelDifference(
-            names=whole.names,
-            digests=whole.digests,
-            sizes=whole.sizes,
+        return replace(
+            whole,
             members=members,
             more=sum(1 for _ in found),
             archive=tuple(islice(_archive(first, second), _MOST_MEMBERS)) or _packing(members),

@@ -20,7 +20,7 @@ from wheelyard.errors import (
     TimedOut,
 )
 from wheelyard.limits import Limits
-from wheelyard.recipes import get_recipe
+from wheelyard.recipes import recipe_of
 from wheelyard.toolchains import Toolchain
 from worker import compiler_cache
 from worker.capacity import parallel_jobs
@@ -67,18 +67,15 @@ def lay_inputs(work: Work, order: WheelOrder, folder: Path) -> None:
     """
     inputs = order.inputs
     lay_scripts(folder)
-    _fetch(work, Digest.parse(inputs.sdist), folder / "sdist" / inputs.sdist_filename)
+    fetch(work, Digest.parse(inputs.sdist), folder / "sdist" / inputs.sdist_filename)
     (folder / "wheels").mkdir()
     for filename, digest in inputs.build_wheels.items():
-        _fetch(work, Digest.parse(digest), folder / "wheels" / filename)
+        fetch(work, Digest.parse(digest), folder / "wheels" / filename)
     _lay_patches(work, inputs, folder / "patches")
     lay_natives(work.services.store, inputs.natives, _natives_beside(folder))
-    services, circumstances = work.services, order.circumstances
+    circumstances = order.circumstances
     if circumstances.compiler_cache:
-        compiler_cache.restore(
-            inputs.project, order.toolchain.name, catalogue=services.catalogue, store=services.store,
-            target=folder / "ccache.tar",
-        )  # fmt: skip
+        restore_cache(work, inputs.project, order.toolchain.name, folder)
     document = {
         "sdist_filename": inputs.sdist_filename,
         "python": order.toolchain.python.executable,
@@ -97,9 +94,7 @@ def _lay_patches(work: Work, inputs: BuildInputs, folder: Path) -> None:
     """Lay a wheel's patches in their order, under the names that the recipe has for them now."""
     if not inputs.patches:
         return
-    recipe = get_recipe(
-        inputs.project, work.services.settings.recipes_dir, version=inputs.version, variant=inputs.variant
-    )
+    recipe = recipe_of(inputs, work.services.settings.recipes_dir)
     folder.mkdir()
     known = {str(patch.digest): patch for patch in recipe.patches}
     for place, digest in enumerate(inputs.patches, start=1):
@@ -107,7 +102,7 @@ def _lay_patches(work: Work, inputs: BuildInputs, folder: Path) -> None:
             name = patch.name.rpartition("/")[2]
             (folder / f"{place:03}-{name}").write_bytes(patch.text.encode())
         else:
-            _fetch(work, Digest.parse(digest), folder / f"{place:03}-{digest[-12:]}.patch")
+            fetch(work, Digest.parse(digest), folder / f"{place:03}-{digest[-12:]}.patch")
 
 
 def lay_scripts(folder: Path) -> None:
@@ -210,7 +205,8 @@ def _make_once(work: Work, order: WheelOrder, folder: Path, allotment: Allotment
             wheel = _take_wheel(container, work.scratch / "out", name, settings.max_wheel_bytes)
         if cache_grew and circumstances.compiler_cache:
             with work.phase("save cache"):
-                _save_cache(work, container, order, environment, limits)
+                name, toolchain = order.inputs.project, order.toolchain.name
+                save_cache(work, container, name, toolchain, environment, limits)
     return wheel
 
 
@@ -266,7 +262,11 @@ def build_environment(recipe: Mapping[str, str], jobs: int) -> dict[str, str]:
     }
 
 
-def _fetch(work: Work, digest: Digest, target: Path) -> None:
+def fetch(work: Work, digest: Digest, target: Path) -> None:
+    """Lay a blob that must be there.
+
+    :raises StoreUnavailable: it is not.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     if not work.services.store.fetch_blob(digest, target):
         raise StoreUnavailable(f"{target.name} is not in the store any more", expected=str(digest))
@@ -383,18 +383,27 @@ def _take_wheel(container: Container, folder: Path, name: str, limit: int) -> Pa
     return wheel
 
 
-def _save_cache(
-    work: Work, container: Container, order: WheelOrder, environment: Mapping[str, str], limits: Limits
+def restore_cache(work: Work, name: str, toolchain: str, folder: Path) -> None:
+    """Lay the newest compiler cache of a project, or of a native, into a folder of inputs."""
+    services = work.services
+    compiler_cache.restore(
+        name, toolchain, catalogue=services.catalogue, store=services.store, target=folder / "ccache.tar"
+    )
+
+
+def save_cache(
+    work: Work,
+    container: Container,
+    name: str,
+    toolchain: str,
+    environment: Mapping[str, str],
+    limits: Limits,
+    script: str = _SCRIPT,
 ) -> None:
-    run_phase(work, container, "save-cache", environment, _SHORT_PHASE_SECONDS, limits)
+    """Keep the compiler cache that a build leaves, under the name that it is restored by."""
+    run_phase(work, container, "save-cache", environment, _SHORT_PHASE_SECONDS, limits, script)
     target = work.scratch / "ccache-out.tar"
     with target.open("wb") as out:
         container.read_file("/build/ccache-out.tar", out, compiler_cache.MAX_BYTES * 2)
     services = work.services
-    compiler_cache.save(
-        order.inputs.project,
-        order.toolchain.name,
-        catalogue=services.catalogue,
-        store=services.store,
-        source=target,
-    )
+    compiler_cache.save(name, toolchain, catalogue=services.catalogue, store=services.store, source=target)

@@ -15,7 +15,7 @@ from wheelyard.store.landing import disk_errors
 PLACE = "checks/sdists/"
 _RULES = 1
 """Raised with stricter rules, so that what earlier ones let pass is looked at again."""
-_LIMITS = SizeLimits(packed=4 << 30, unpacked=32 << 30)
+LIMITS = SizeLimits(packed=4 << 30, unpacked=32 << 30)
 
 
 def checked_sdist(
@@ -47,5 +47,5 @@ def checked_sdist(
         path = Path(folder) / "sdist"
         if not store.fetch_blob(digest, path):
             raise StoreUnavailable(f"{filename} is not in the store any more", expected=str(digest))
-        check_source_file(path, filename, project, version, _LIMITS)
+        check_source_file(path, filename, project, version, LIMITS)
     store.put_document(name, canonical_json(passed))

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import stamina
 
 from wheelyard.catalogue import Catalogue
-from wheelyard.errors import Cancelled, WheelyardError
+from wheelyard.errors import Cancelled, StoreUnavailable, WheelyardError
 from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.states import Claim, State
 from wheelyard.requests import Requests
@@ -22,6 +24,9 @@ from worker.capacity import Seat
 from worker.engine.contract import Container, Engine
 from worker.job_log import JobLog
 from worker.metrics import WorkerMetrics
+
+_PATIENCE_SECONDS = 900.0
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +107,16 @@ class Work:
         """Raise what `halt` was called with, if it was."""
         if self.stop.is_set():
             raise self.stop_error or Cancelled(f"job {self.claim.id} was cancelled")
+
+    def patiently(self, step: Callable[[], Answer]) -> Answer:
+        """Take a step that writes what was made; a store that is out is waited for."""
+        for attempt in stamina.retry_context(
+            on=StoreUnavailable, attempts=None, timeout=_PATIENCE_SECONDS, wait_initial=1.0, wait_max=15.0
+        ):
+            with attempt:
+                self.check()
+                return step()
+        raise AssertionError("retry_context ends by a return or a raise")
 
     @property
     def times(self) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from wheelyard.build_key import BuildInputs
-from wheelyard.distributions.refusal import SizeLimits
 from wheelyard.distributions.sdist_file import check_sdist_file
 from wheelyard.errors import ForeignOutputRefused, StoredOtherBytes
 from wheelyard.fitting import (
@@ -20,10 +19,9 @@ from wheelyard.fitting import (
 from wheelyard.store.contract import Store
 from wheelyard.toolchains import Toolchain
 from wheelyard.wheel_record import WheelRecord
+from worker.checked_sdist import LIMITS
 from worker.context import Services
 from worker.wheel_records import whole_record
-
-_LIMITS = SizeLimits(packed=4 << 30, unpacked=32 << 30)
 
 
 def fitting_record(services: Services, inputs: BuildInputs, toolchain: Toolchain) -> WheelRecord | None:
@@ -67,7 +65,7 @@ def note_fitting(store: Store, record: WheelRecord, sdist: Path) -> bool:
 
 def _is_declared(sdist: Path) -> bool:
     try:
-        found = check_sdist_file(sdist, _LIMITS)
+        found = check_sdist_file(sdist, LIMITS)
     except ForeignOutputRefused:
         # Older archives than PEP 625 asks for; what they would say binds nobody.
         return False

@@ -22,7 +22,14 @@ from wheelyard.locks import IndexFile, Lock, Pin
 from wheelyard.recipes import Recipe, get_recipe
 from wheelyard.upstream.fetch import fetch_file
 from wheelyard.upstream.listing import ListedFile
-from worker.build_container import Allotment, build_environment, container_spec, lay_scripts, run_phase
+from worker.build_container import (
+    Allotment,
+    build_environment,
+    container_spec,
+    fetch,
+    lay_scripts,
+    run_phase,
+)
 from worker.context import Work
 from worker.git_commit import Bounds, PackedCommit, fetch_commit
 from worker.kept_locks import keep_lock, load_lock
@@ -160,7 +167,7 @@ class _GitSdist:
         for pin in lock.pins:
             for file in pin.wheels:
                 fetch_file(pin.project, file, services.store, upstream, scratch=work.scratch)
-                services.store.fetch_blob(file.digest, inputs / "wheels" / file.filename)
+                fetch(work, file.digest, inputs / "wheels" / file.filename)
         document = {
             "python": self._ready.toolchain.python.executable,
             "config_settings": dict(recipe.config_settings),

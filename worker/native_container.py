@@ -8,16 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from wheelyard.digests import Digest
-from wheelyard.errors import ForeignOutputRefused, StoreUnavailable
+from wheelyard.errors import ForeignOutputRefused
 from wheelyard.native_recipe import NativeRecipe, prefix_of
 from wheelyard.native_record import NativeInputs
-from worker import compiler_cache
 from worker.build_container import (
     Allotment,
     build_environment,
     container_spec,
+    fetch,
     lay_scripts,
+    restore_cache,
     run_phase,
+    save_cache,
 )
 from worker.context import Work
 from worker.engine.contract import Container
@@ -37,16 +39,10 @@ def lay_sources(work: Work, ready: ReadyToolchain, inputs: NativeInputs, folder:
 
     :raises StoreUnavailable: a source is not in the store.
     """
-    services = work.services
     lay_scripts(folder)
-    (folder / "sources").mkdir()
     for name, digest in inputs.sources.items():
-        if not services.store.fetch_blob(Digest.parse(digest), folder / "sources" / name):
-            raise StoreUnavailable(f"{name} is not in the store any more", expected=digest)
-    compiler_cache.restore(
-        _cache_name(inputs), ready.toolchain.name, catalogue=services.catalogue, store=services.store,
-        target=folder / "ccache.tar",
-    )  # fmt: skip
+        fetch(work, Digest.parse(digest), folder / "sources" / name)
+    restore_cache(work, _cache_name(inputs), ready.toolchain.name, folder)
     order = {"sources": list(inputs.sources), "steps": inputs.steps, "prefix": inputs.prefix}
     (folder / "native.json").write_text(json.dumps(order))
 
@@ -75,8 +71,8 @@ def make_archive(
                 container.read_file(PACKED, out, limits.disk)
         if _cache_grew(container):
             with work.phase("save cache"):
-                run_phase(work, container, "save-cache", environment, _SHORT_PHASE_SECONDS, limits, SCRIPT)
-                _save_cache(work, ready, inputs, container)
+                name, toolchain = _cache_name(inputs), ready.toolchain.name
+                save_cache(work, container, name, toolchain, environment, limits, SCRIPT)
     return archive
 
 
@@ -107,16 +103,6 @@ def _cache_grew(container: Container) -> bool:
         return bool(json.loads(text.getvalue())["compiler_cache"])
     except (ValueError, TypeError, KeyError) as error:
         raise ForeignOutputRefused("the build does not say what it made", found=repr(error)) from error
-
-
-def _save_cache(work: Work, ready: ReadyToolchain, inputs: NativeInputs, container: Container) -> None:
-    services, target = work.services, work.scratch / "ccache-out.tar"
-    with target.open("wb") as out:
-        container.read_file("/build/ccache-out.tar", out, compiler_cache.MAX_BYTES * 2)
-    compiler_cache.save(
-        _cache_name(inputs), ready.toolchain.name, catalogue=services.catalogue, store=services.store,
-        source=target,
-    )  # fmt: skip
 
 
 def _cache_name(inputs: NativeInputs) -> str:

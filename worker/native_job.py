@@ -23,7 +23,6 @@ from worker.native_container import lay_sources, make_archive, try_archive
 from worker.outcome import Done, Outcome
 from worker.recipe_packages import debian_of, image_with_packages, lock_packages, private_apt
 from worker.toolchain_job import ReadyToolchain, ready_toolchain
-from worker.wheel_job import patiently
 
 _UNKNOWN_SECONDS = 300.0
 
@@ -162,7 +161,7 @@ def _publish(
             do="restore that blob from a backup of the bucket, or take another version of it",
             build_key=lost.key,
         )
-    patiently(work, lambda: store.put_blob(archive, digest))
+    work.patiently(lambda: store.put_blob(archive, digest))
     if lost is not None:
         return lost
     record = NativeRecord(
@@ -178,7 +177,7 @@ def _publish(
     )
     body = json.dumps(record.to_document(), sort_keys=True).encode()
     try:
-        patiently(work, lambda: store.put_document(record.document_name, body))
+        work.patiently(lambda: store.put_document(record.document_name, body))
     except StoredOtherBytes:
         # Another attempt of the same key came first; its bytes are what the cache answers from now on.
         return find_native(store, inputs.key) or record

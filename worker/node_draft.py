@@ -18,6 +18,7 @@ from wheelyard.recipes import Recipe, get_recipe
 from wheelyard.requests import BuildRequest
 from wheelyard.upstream.fetch import fetch_file
 from wheelyard.upstream.index import Upstream
+from worker.build_container import fetch
 from worker.checked_sdist import checked_sdist
 from worker.context import Work
 from worker.kept_locks import keep_lock, load_lock
@@ -198,8 +199,7 @@ class Drafting:
             if (lock := self._kept(key)) is not None:
                 return lock
         path = self._work.scratch / "sdists" / sdist.filename
-        path.parent.mkdir(parents=True, exist_ok=True)
-        services.store.fetch_blob(sdist.digest, path)
+        fetch(self._work, sdist.digest, path)
         # Several are asked at the same time, and who reads the log wants to know of whom a line is.
         resolver = replace(
             self._resolver,

@@ -6,9 +6,11 @@ import io
 import json
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from wheelyard.errors import InputError, StoreUnavailable
+from wheelyard.digests import Digest
+from wheelyard.errors import InputError, StoredOtherBytes, StoreUnavailable
 from wheelyard.oci import Image, Runtime, make_image
 from wheelyard.package_lock import (
     PackageLock,
@@ -82,7 +84,8 @@ def image_with_packages(work: Work, ready: ReadyToolchain, packages: Mapping[str
         known = PackagesImage.from_document(json.loads(body))
         if engine.has_image(known.image):
             return known.image
-        if store.renew_blob(known.layer.digest) is not None:
+        parts = (Digest.parse(known.image), Digest.parse(known.manifest), known.layer.digest)
+        if all(store.renew_blob(part) is not None for part in parts):
             layers = (*ready.record.layers, known.layer)
             image = kept_image(store, known.image, known.manifest, layers)
             return load_image(store, engine, image, _tag(ready.toolchain, image))
@@ -94,7 +97,9 @@ def image_with_packages(work: Work, ready: ReadyToolchain, packages: Mapping[str
         manifest=str(image.digest),
         layer=image.layers[-1],
     )
-    store.put_document(place, json.dumps(record.to_document(), sort_keys=True).encode())
+    with suppress(StoredOtherBytes):
+        # Another worker made it first, or parts of it were lost; this one is as good.
+        store.put_document(place, json.dumps(record.to_document(), sort_keys=True).encode())
     return load_image(store, engine, image, _tag(ready.toolchain, image))
 
 

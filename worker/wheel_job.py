@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
-import stamina
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 from sqlalchemy.orm import Session
@@ -16,11 +13,11 @@ from sqlalchemy.orm import Session
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest
 from wheelyard.distributions.wheel_file import CheckedWheel
-from wheelyard.errors import BuildFailed, StoredOtherBytes, StoreUnavailable
+from wheelyard.errors import BuildFailed, StoredOtherBytes
 from wheelyard.index_file import IndexFile, keep_file
 from wheelyard.jobs.states import State
 from wheelyard.limits import limits_of
-from wheelyard.recipes import get_recipe
+from wheelyard.recipes import recipe_of
 from wheelyard.removed_files import removed_names
 from wheelyard.toolchains import Toolchain
 from wheelyard.wheel_record import WheelRecord
@@ -37,9 +34,6 @@ from worker.toolchain_job import ReadyToolchain, ready_toolchain
 from worker.wheel_check import accepted_tags, check_wheel
 from worker.wheel_records import find_record, needed_record, whole_record
 from worker.wheel_test import test_wheel
-
-_PUBLISH_PATIENCE_SECONDS = 900.0
-Answer = TypeVar("Answer")
 
 
 def make_one_wheel(work: Work) -> Outcome:
@@ -66,9 +60,7 @@ def make_one_wheel(work: Work) -> Outcome:
             order = WheelOrder(inputs=inputs, toolchain=ready.toolchain, image=image, build_number=number)
             folder = work.scratch / "in"
             lay_inputs(work, order, folder)
-        recipe = get_recipe(
-            inputs.project, services.settings.recipes_dir, version=inputs.version, variant=inputs.variant
-        )
+        recipe = recipe_of(inputs, services.settings.recipes_dir)
         allotment = allot(work, limits_of(work.claim.job, services.settings), recipe.memory_per_job)
         try:
             path = make_wheel(work, order, folder, allotment)
@@ -91,14 +83,14 @@ def make_one_wheel(work: Work) -> Outcome:
             tested = spec.get("test", True)
             modules = test_wheel(work, ready, checked, recipe, runtime, allotment) if tested else ()
         with work.phase("publish", State.PUBLISHING):
-            sdist = folder / "sdist" / inputs.sdist_filename
-            record = publish(work, ready, inputs, checked, modules, lost, sdist=sdist)
+            source = folder / "sdist" / inputs.sdist_filename
+            record = publish(work, ready, inputs, checked, modules, lost, sdist=source if tested else None)
     if not spec.get("show", True):
         # Only its bytes were wanted again, for the channels that show it already.
         return Done(result={"wheel": record.to_document(), **work.times})
     # Bound in the store first: where the channel has another file of that name, this build is not shown.
-    shown = patiently(
-        work, lambda: keep_file(services.store, IndexFile.of_record(record, work.claim.job.channel))
+    shown = work.patiently(
+        lambda: keep_file(services.store, IndexFile.of_record(record, work.claim.job.channel))
     )
 
     def show(session: Session) -> None:
@@ -115,20 +107,20 @@ def publish(
     modules: tuple[str, ...],
     lost: WheelRecord | None = None,
     *,
-    sdist: Path,
+    sdist: Path | None,
 ) -> WheelRecord:
     """Put bytes, then the record, into the store; waits for a store that is out.
 
     :param lost: the record of the wheel whose place it takes.
-    :param sdist: what it was built of.
+    :param sdist: what it was built of, where it may be noted for other toolchains; None for one untested.
     :raises BuildFailed: it is another wheel than that one.
     """
     store = work.services.store
     digest, metadata = Digest.of_file(wheel.path), Digest.of(wheel.metadata)
     if lost is not None:
         refuse_another(lost, wheel.path.name, digest)
-    patiently(work, lambda: store.put_blob(wheel.path, digest))
-    patiently(work, lambda: store.put_blob(wheel.metadata, metadata))
+    work.patiently(lambda: store.put_blob(wheel.path, digest))
+    work.patiently(lambda: store.put_blob(wheel.metadata, metadata))
     if lost is not None:
         return lost
     record = WheelRecord(
@@ -148,12 +140,11 @@ def publish(
         published_at=time.time(),
     )
     # Before the record: a note of a wheel that is not there is passed over, and one too few is for ever.
-    tested = work.claim.job.spec.get("test", True)
-    if tested and patiently(work, lambda: note_fitting(store, record, sdist)):
+    if sdist is not None and work.patiently(lambda: note_fitting(store, record, sdist)):
         work.log.line(f"{record.filename} may fit other toolchains, too")
     body = json.dumps(record.to_document(), sort_keys=True).encode()
     try:
-        patiently(work, lambda: store.put_document(record.document_name, body))
+        work.patiently(lambda: store.put_document(record.document_name, body))
     except StoredOtherBytes:
         # Another attempt of the same key came first; its bytes are what the cache answers from now on.
         return _needed(work.services, inputs.key)
@@ -184,14 +175,3 @@ def next_build_number(services: Services, channel: str, inputs: BuildInputs, too
 
 def _needed(services: Services, key: str) -> WheelRecord:
     return needed_record(services, key, of=f"build key {key}", do="build it again")
-
-
-def patiently(work: Work, step: Callable[[], Answer]) -> Answer:
-    """Take a step that writes what was made; a store that is out is waited for."""
-    for attempt in stamina.retry_context(
-        on=StoreUnavailable, attempts=None, timeout=_PUBLISH_PATIENCE_SECONDS, wait_initial=1.0, wait_max=15.0
-    ):
-        with attempt:
-            work.check()
-            return step()
-    raise AssertionError("retry_context ends by a return or a raise")

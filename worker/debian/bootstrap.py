@@ -8,12 +8,10 @@ from pathlib import Path
 
 from wheelyard.errors import InfrastructureError
 from wheelyard.process import run_command
-from worker.debian.mirror import KEYRING, Mirror
+from worker.debian.mirror import KEYRING, Mirror, apt_settings
 
 TIMEOUT = 3600.0
 
-# How this machine's apt reaches its mirror; mmdebstrap's own reads none of the machine's settings.
-_APT_SETTINGS = ("Acquire::http", "Acquire::https", "Acquire::Retries", "Acquire::Check-Valid-Until")
 _LEAVE_OUT = ("doc/*", "doc-base/*", "info/*", "lintian/*", "locale/*", "man/*")
 
 # Bytecode that is checked against nothing: with its sources' times in it, no image could be reproducible.
@@ -50,7 +48,7 @@ def install_packages(
             *leave_out,
             *keep,
             f"--customize-hook={_COMPILE}",
-            *_apt_options(),
+            *(f"--aptopt={line}" for line in apt_settings()),
             suite,
             str(target),
             *mirror.sources(suite),
@@ -79,7 +77,7 @@ def download_packages(
             "--format=null",
             f"--include={','.join(packages)}",
             f"--extract-hook=copy-out /var/cache/apt/archives {folder}",
-            *_apt_options(),
+            *(f"--aptopt={line}" for line in apt_settings()),
             suite,
             "-",
             *mirror.sources(suite),
@@ -87,14 +85,6 @@ def download_packages(
         check,
     )
     return tuple(sorted(folder.rglob("*.deb")))
-
-
-def _apt_options() -> list[str]:
-    template = '%F "%v";%n'
-    listed = run_command(
-        ["apt-config", "dump", "--no-empty", "--format", template, *_APT_SETTINGS], timeout=60
-    )
-    return [f"--aptopt={line}" for line in listed.splitlines() if line.strip()]
 
 
 def _mmdebstrap(arguments: Sequence[str], check: Callable[[], None] | None) -> None:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wheelyard.errors import InfrastructureError, InputError
+from wheelyard.process import run_command
 from wheelyard.settings import Settings
 
 APT = Path("/etc/apt")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_HOW_TO_REACH = ("Acquire::http", "Acquire::https", "Acquire::Retries", "Acquire::Check-Valid-Until")
 
 _RELEASES = (
     *("buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid"),
@@ -176,3 +178,9 @@ def _fields(stanza: str) -> dict[str, str]:
             name = name.strip().lower()
             fields[name] = value.strip()
     return fields
+
+
+def apt_settings() -> list[str]:
+    """How this machine's apt reaches its mirror, as lines of an apt.conf(5)."""
+    command = ["apt-config", "dump", "--no-empty", "--format", '%F "%v";%n', *_HOW_TO_REACH]
+    return [line for line in run_command(command, timeout=60).splitlines() if line.strip()]

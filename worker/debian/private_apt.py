@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from urllib.parse import unquote
 
 from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError, InputError
 from wheelyard.process import run_command
-from worker.debian.mirror import KEYRING, Mirror
+from worker.debian.mirror import KEYRING, Mirror, apt_settings
 
 ARCHITECTURE = "amd64"
 _FETCH_SECONDS = 1800.0
@@ -23,7 +24,6 @@ _SOLVE_SECONDS = 300.0
 _FRESH_SECONDS = 6 * 3600.0
 _NEWLY_FRESH_SECONDS = 300.0
 _MOST_NAMES_SHOWN = 3
-_HOW_TO_REACH = ("Acquire::http", "Acquire::https", "Acquire::Retries", "Acquire::Check-Valid-Until")
 
 # As Debian's policy has it, two or more signs; a hyphen at the end would tell apt to remove the package.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.]")
@@ -94,9 +94,7 @@ class PrivateApt:
             self._refuse_missing(names)
         place = self._root / f"status-{Digest.of(status.encode()).hex[:16]}"
         if not place.is_file():
-            part = place.with_suffix(".part")
-            part.write_text(status, "utf-8")
-            part.replace(place)
+            _lay(place, status)
         try:
             printed = self._apt(
                 *("apt-get", "install", "--print-uris", "--yes", "-qq", "--no-remove"),
@@ -216,9 +214,7 @@ class PrivateApt:
         ):
             place = self._root / path
             if not place.is_file() or place.read_text("utf-8") != text:
-                part = place.with_name(f"{place.name}.part")
-                part.write_text(text, "utf-8")
-                part.replace(place)
+                _lay(place, text)
 
     def _apt(self, *command: str, timeout: float, cwd: Path | None = None) -> str:
         fixed = ["env", f"APT_CONFIG={self._root}/apt.conf", "LC_ALL=C.UTF-8"]
@@ -230,10 +226,11 @@ class PrivateApt:
             raise InfrastructureError(f"{what} failed for Debian {self._suite}", found=error.found) from error
 
 
-def apt_settings() -> list[str]:
-    """How this machine's apt reaches its mirror, as lines of an apt.conf(5)."""
-    command = ["apt-config", "dump", "--no-empty", "--format", '%F "%v";%n', *_HOW_TO_REACH]
-    return [line for line in run_command(command, timeout=60).splitlines() if line.strip()]
+def _lay(place: Path, text: str) -> None:
+    """Write a file that others may read, or write, at the same time: each sees a whole one."""
+    with NamedTemporaryFile("w", encoding="utf-8", dir=place.parent, delete=False) as part:
+        part.write(text)
+    Path(part.name).replace(place)
 
 
 def refuse_bad_names(names: Iterable[str]) -> None:

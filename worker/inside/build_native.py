@@ -7,9 +7,9 @@ an empty tmpfs.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -21,8 +21,6 @@ Order = dict[str, Any]
 IN = Path("/in")
 SRC = Path("/build/src")
 OUT = Path("/build/out")
-CACHE = Path("/build/ccache")
-CACHE_OUT = Path("/build/ccache-out.tar")
 EPOCH = Path("/build/epoch")
 UNPACKED = Path("/build/unpacked")
 PACKED = Path("/build/native.tar")
@@ -49,10 +47,7 @@ def unpack(order: Order) -> None:
         newest = max(newest, extract(other, SRC))
     EPOCH.write_text(str(max(newest, 315_532_800)))
     apply_patches(SRC / "debian" / "patches")
-    CACHE.mkdir()
-    if (IN / "ccache.tar").exists():
-        # Thousands of small files: the program is several times as fast as Python's module.
-        step(["tar", "-xf", str(IN / "ccache.tar"), "-C", str(CACHE)])
+    if importlib.import_module("ccache_folder").restore(step):
         print("compiler cache restored")
 
 
@@ -99,7 +94,10 @@ def compile_native(order: Order) -> None:
     with tarfile.open(PACKED, "w", format=tarfile.GNU_FORMAT) as pack:
         for place in sorted(made.iterdir()):
             pack.add(place, place.name)
-    MADE.write_text(json.dumps({"compiler_cache": compiler_cache_grew()}))
+    cache = importlib.import_module("ccache_folder")
+    counted = sorted(pair for pair in cache.statistics().items() if "cache" in pair[0])
+    print("compiler cache: " + " ".join(f"{name}={count}" for name, count in counted))
+    MADE.write_text(json.dumps({"compiler_cache": cache.grew()}))
 
 
 def placed(word: str, order: Order) -> str:
@@ -118,36 +116,9 @@ def step(command: list[str]) -> None:
         fail(f"{Path(command[0]).name} failed with status {done.returncode}")
 
 
-def compiler_cache_grew() -> bool:
-    """Whether there is something new to keep for the next build; what ccache counted is told."""
-    if not shutil.which("ccache"):
-        return False
-    done = subprocess.run(["ccache", "--print-stats"], capture_output=True, text=True, check=False)
-    found = dict(line.split("\t")[:2] for line in done.stdout.splitlines() if "\t" in line)
-    print(
-        "compiler cache: "
-        + " ".join(f"{name}={found.get(name)}" for name in sorted(found) if "cache" in name)
-    )
-    return found.get("cache_miss", "0") != "0"
-
-
 def save_cache(_order: Order) -> None:
-    """Pack the compiler cache for the next build, without what no build took for long."""
-    if shutil.which("ccache"):
-        subprocess.run(["ccache", "--evict-older-than", "60d"], stdout=subprocess.DEVNULL, check=False)
-    step(
-        [
-            "tar",
-            "-cf",
-            str(CACHE_OUT),
-            "--sort=name",
-            "--exclude=stats",
-            "--exclude=tmp",
-            "-C",
-            str(CACHE),
-            ".",
-        ]
-    )
+    """Pack the compiler cache for the next build."""
+    importlib.import_module("ccache_folder").pack(step)
 
 
 def smoke(order: Order) -> None:
@@ -161,4 +132,6 @@ def smoke(order: Order) -> None:
 PHASES = {"unpack": unpack, "compile": compile_native, "save-cache": save_cache, "smoke": smoke}
 
 if __name__ == "__main__":
+    # The engine's own one says nothing, and the archive has the modes of what the steps lay.
+    os.umask(0o022)
     PHASES[sys.argv[1]](json.loads((IN / "native.json").read_text()))

@@ -82,12 +82,8 @@ def unpack(job: Job) -> None:
     tops[0].rename(source(job))
     patch_sources(job)
     EPOCH.write_text(str(source_date_epoch(times)))
-    CACHE.mkdir()
-    if (IN / "ccache.tar").exists():
-        run(["tar", "-xf", str(IN / "ccache.tar"), "-C", str(CACHE)])
-        print("compiler cache restored")
-    else:
-        print("compiler cache: empty")
+    restored = importlib.import_module("ccache_folder").restore(run)
+    print("compiler cache restored" if restored else "compiler cache: empty")
 
 
 def patch_sources(job: Job) -> None:
@@ -139,7 +135,7 @@ def compile_wheel(job: Job) -> None:
         builder.build("wheel", str(raw(job)), settings)
     except (BuildException, BuildBackendException, subprocess.CalledProcessError) as error:
         fail(f"the build backend failed: {error}")
-    statistics = compiler_cache_statistics()
+    statistics = importlib.import_module("ccache_folder").statistics()
     if statistics:
         print(
             "compiler cache statistics: " + " ".join(f"{name}={value}" for name, value in statistics.items())
@@ -219,7 +215,8 @@ def repair(job: Job) -> None:
     if job["build_number"]:
         retag(made[0], "--build", str(job["build_number"]))
     even_archive(min(OUT.glob("*.whl")), int(EPOCH.read_text()))
-    made_here = {"wheel": min(OUT.glob("*.whl")).name, "compiler_cache": compiler_cache_grew()}
+    grew = importlib.import_module("ccache_folder").grew()
+    made_here = {"wheel": min(OUT.glob("*.whl")).name, "compiler_cache": grew}
     Path("/build/made.json").write_text(json.dumps(made_here))
 
 
@@ -262,20 +259,6 @@ def thin(wheel: Path, patterns: Sequence[str]) -> None:
         print(f"WARNING: the recipe leaves out {pattern!r}, and the wheel has no such member")
 
 
-def compiler_cache_statistics() -> dict[str, str]:
-    """What ccache counted in this build; empty where there is none."""
-    if not shutil.which("ccache"):
-        return {}
-    done = subprocess.run(["ccache", "--print-stats"], capture_output=True, text=True, check=False)
-    lines = (line.partition("\t") for line in done.stdout.splitlines())
-    return {name.strip(): value.strip() for name, _, value in lines}
-
-
-def compiler_cache_grew() -> bool:
-    """Whether there is something new to keep for the next build."""
-    return compiler_cache_statistics().get("cache_miss", "0") != "0"
-
-
 def holds_machine_code(wheel: Path) -> bool:
     """Whether some member is an ELF file; auditwheel refuses a wheel without one."""
     with zipfile.ZipFile(wheel) as archive:
@@ -292,14 +275,8 @@ def retag(wheel: Path | str, *change: str) -> None:
 
 
 def save_cache(_job: Job) -> None:
-    """Pack the compiler cache for the next build of this project, without what no build took for long."""
-    if shutil.which("ccache"):
-        subprocess.run(["ccache", "--evict-older-than", "60d"], stdout=subprocess.DEVNULL, check=False)
-    # Thousands of small files: the program is several times as fast as Python's module.
-    run(
-        ["tar", "-cf", "/build/ccache-out.tar", "--sort=name", "--exclude=stats", "--exclude=tmp",
-         "-C", str(CACHE), "."]
-    )  # fmt: skip
+    """Pack the compiler cache for the next build of this project."""
+    importlib.import_module("ccache_folder").pack(run)
 
 
 def run(command: Sequence[str]) -> None:

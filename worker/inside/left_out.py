@@ -35,7 +35,7 @@ def leave_out(wheel: Path, patterns: Sequence[str]) -> tuple[int, int, list[str]
         for member in members:
             if member.filename in gone:
                 continue
-            if member.filename.endswith(".dist-info/RECORD"):
+            if _is_record(member.filename):
                 new.writestr(_same_entry(member), _without(old.read(member).decode(), gone))
                 continue
             with old.open(member) as content, new.open(_same_entry(member), "w") as target:
@@ -45,10 +45,17 @@ def leave_out(wheel: Path, patterns: Sequence[str]) -> tuple[int, int, list[str]
     return len(gone), saved, idle
 
 
+def _is_record(name: str) -> bool:
+    """Whether a member is the wheel's own RECORD: what is vendored inside may have one, too."""
+    folder, _, file = name.partition("/")
+    return folder.endswith(".dist-info") and file == "RECORD"
+
+
 def _same_entry(member: zipfile.ZipInfo) -> zipfile.ZipInfo:
-    """A new entry that says what the old one says; sizes are counted anew."""
+    """A new entry that says what the old one says, not compressed; sizes are counted anew."""
     entry = zipfile.ZipInfo(member.filename, member.date_time)
-    entry.compress_type = member.compress_type
+    # The whole wheel is packed again after this, evenly: what is deflated here is deflated for nothing.
+    entry.compress_type = zipfile.ZIP_STORED
     entry.create_system = member.create_system
     entry.external_attr = member.external_attr
     entry.file_size = member.file_size

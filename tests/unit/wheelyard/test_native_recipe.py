@@ -72,6 +72,7 @@ def test_a_release_without_sources_is_refused_with_those_that_there_are(tmp_path
         (('steps = [["make"]]', "step = []"), "step"),
         ((HEX, "ab"), "digest"),
         (('[["make"]]', '[["make"'), "TOML"),
+        (('licence = "MIT"\n', 'licence = "MIT"\nname = "other"\n'), "`name`"),
     ],
 )  # fmt: skip
 def test_a_wrong_one_says_where(tmp_path, change, where):

@@ -1,8 +1,10 @@
 """The script that makes a native artifact, with its places in a folder of the test's."""
 
+import importlib
 import io
 import json
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +15,15 @@ from worker.inside import build_native
 def place(tmp_path, monkeypatch):
     """The script's own folders, below the test's."""
     for name, path in {
-        "IN": "in", "SRC": "build/src", "OUT": "build/out", "CACHE": "build/ccache", "EPOCH": "build/epoch",
+        "IN": "in", "SRC": "build/src", "OUT": "build/out", "EPOCH": "build/epoch",
         "PACKED": "build/native.tar", "UNPACKED": "build/unpacked", "MADE": "build/made.json",
     }.items():  # fmt: skip
         monkeypatch.setattr(build_native, name, tmp_path / path)
+    # In a container the scripts lie in one folder, from which they are run.
+    monkeypatch.syspath_prepend(Path(build_native.__file__).parent)
+    cache = importlib.import_module("ccache_folder")
+    monkeypatch.setattr(cache, "KEPT", tmp_path / "in/ccache.tar")
+    monkeypatch.setattr(cache, "CACHE", tmp_path / "build/ccache")
     (tmp_path / "in/sources").mkdir(parents=True)
     (tmp_path / "build").mkdir()
     return tmp_path

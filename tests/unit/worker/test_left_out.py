@@ -18,6 +18,7 @@ MEMBERS = {
     "demo/tests/deep/test_core.py": b"assert True\n" * 100,
     "demo/include/demo.h": b"#define DEMO\n",
     'demo/odd,"name".py': b"y = 2\n",
+    "demo/_vendor/other-1.0.dist-info/RECORD": b"other.py,,\r\n",
     "demo-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n",
     "demo-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     "demo-1.0.dist-info/licenses/tests/LICENSE": b"free\n",

@@ -7,8 +7,8 @@ from wheelyard.build_key import RECIPE_FORMAT
 from wheelyard.digests import canonical_json
 from worker.build_container import build_environment
 
-KNOWN = (2, "814602a89df87590")
-SCRIPTS = ("build_wheel.py", "source_patches.py", "left_out.py")
+KNOWN = (2, "c2cb6a70adde70ac")
+SCRIPTS = ("build_wheel.py", "source_patches.py", "left_out.py", "ccache_folder.py")
 
 
 def test_whoever_changes_the_builder_thinks_of_the_recipe_format():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -16,7 +15,7 @@ from wheelyard.build_reason import BuildReason, build_before, newest_build
 from wheelyard.catalogue import check_channel
 from wheelyard.errors import InputError, NotFound
 from wheelyard.identity import Identity
-from wheelyard.wheel_record import WheelRecord, record_name
+from wheelyard.wheel_record import WheelRecord, find_record
 
 router = APIRouter(prefix="/v1/wheels", tags=["wheels"])
 _MOST_NAMED = 12
@@ -118,8 +117,8 @@ def _records(services: Services, identity: Identity, project: str, channel: str 
     """The builds that a channel shows of a project, or every channel that the token is for."""
     files = services.catalogue.files(channel, project)
     keys = sorted({file.build_key for file in files if file.build_key and identity.may_use(file.channel)})
-    bodies = [services.store.get_document(record_name(key)) for key in keys]
-    return [WheelRecord.from_document(json.loads(body)) for body in bodies if body is not None]
+    found = (find_record(services.store, key) for key in keys)
+    return [record for record in found if record is not None]
 
 
 def _named(records: list[WheelRecord], project: str, against: str) -> WheelRecord:

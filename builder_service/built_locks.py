@@ -12,9 +12,9 @@ from builder_service.plans import planned_job
 from builder_service.problems import responses
 from builder_service.services import Opened, Services
 from wheelyard.built_lock import BuiltLock, projects_of
-from wheelyard.channels import DEFAULT
 from wheelyard.digests import Digest
 from wheelyard.errors import NotFound
+from wheelyard.index_address import index_url
 from wheelyard.jobs.states import Job, Kind
 from wheelyard.locks import Lock
 from wheelyard.toolchains import get_toolchain
@@ -83,7 +83,7 @@ def _lock_of(services: Services, job: Job, form: str) -> Response:
         python=toolchain.python.version,
         machine=machine_of(toolchain.policy),
         site=site,
-        index=f"{site}/simple/" if channel == DEFAULT else f"{site}/channels/{channel}/simple/",
+        index=index_url(site, channel),
         projects=projects_of(planned.plan, lock),
     )
     text = built.pylock_text() if form == "pylock" else built.requirements_text()

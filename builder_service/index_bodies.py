@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from wheelyard.channels import Channel, UpstreamKinds, UpstreamPolicy
+from wheelyard.index_address import index_url
 from wheelyard.projects import Project, Status
 
 _MOST_PROJECTS = 10_000
@@ -117,7 +118,7 @@ class ProjectList(BaseModel):
 
 def channel_document(channel: Channel) -> ChannelDocument:
     """A channel as a document."""
-    url = "/simple/" if channel.name == "default" else f"/channels/{channel.name}/simple/"
+    url = index_url("", channel.name)
     return ChannelDocument(name=channel.name, made_at=channel.made_at, url=url, **_settings(channel))
 
 

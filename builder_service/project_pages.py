@@ -19,6 +19,7 @@ from builder_service.services import Opened, Services
 from builder_service.tokens import CurrentIdentity
 from wheelyard.catalogue import check_channel
 from wheelyard.channels import DEFAULT
+from wheelyard.index_address import index_url
 from wheelyard.lock_standing import PythonRoom
 from wheelyard.project_page import PageFile
 from wheelyard.toolchains import Toolchain, list_toolchains
@@ -82,7 +83,7 @@ def project_page(services: Services, channel: str, project: str) -> HTMLResponse
         channel=channel,
         files=sorted(files, key=_newest_first, reverse=True)[:_MOST_FILES],
         more=max(0, len(files) - _MOST_FILES),
-        index=f"{base}/simple/" if channel == DEFAULT else f"{base}/channels/{channel}/simple/",
+        index=index_url(base, channel),
         status_word="active" if found is None else found.status.value,
         reason="" if found is None else found.reason,
         toolchains=[_line(one, project, channel, files) for one in toolchains],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 from packaging.utils import canonicalize_name
@@ -13,7 +12,7 @@ from builder_service.bodies import AskBody, ProjectName
 from builder_service.services import Services
 from wheelyard.errors import InputError, NotFound
 from wheelyard.toolchains import get_toolchain
-from wheelyard.wheel_record import WheelRecord, record_name
+from wheelyard.wheel_record import WheelRecord, find_record
 
 VersionText = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
 
@@ -75,5 +74,5 @@ def _records(services: Services, channel: str, project: str, version: Version) -
         for file in services.catalogue.files(channel, canonicalize_name(project))
         if file.build_key and Version(file.version) == version
     }
-    bodies = (services.store.get_document(record_name(key)) for key in sorted(keys))
-    return [WheelRecord.from_document(json.loads(body)) for body in bodies if body is not None]
+    found = (find_record(services.store, key) for key in sorted(keys))
+    return [record for record in found if record is not None]

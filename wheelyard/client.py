@@ -134,9 +134,7 @@ class Client:
 
         :raises NotFound: it is not planned yet.
         """
-        with self._stream("GET", f"/v1/plans/{_segment(job_id)}/plan.svg") as response:
-            response.read()
-            return response.text
+        return self._text(f"/v1/plans/{_segment(job_id)}/plan.svg")
 
     def lock(self, job_id: str, form: str = "requirements") -> str:
         """The lock of a plan, a build or an image, as it stands now.
@@ -144,10 +142,7 @@ class Client:
         :param form: `requirements` or `pylock`.
         :raises NotFound: it is not planned yet.
         """
-        place = f"/v1/plans/{_segment(job_id)}/lock"
-        with self._stream("GET", place, params={"format": form}) as response:
-            response.read()
-            return response.text
+        return self._text(f"/v1/plans/{_segment(job_id)}/lock", {"format": form})
 
     def jobs(self, limit: int = 50) -> list[JobAnswer]:
         """The newest jobs, newest first."""
@@ -406,9 +401,7 @@ class Client:
                 )  # fmt: skip
             except httpx2.HTTPError as error:
                 raise self._unreachable(error) from error
-        if not response.is_success:
-            raise self._problem(response)
-        return dict(response.json())
+        return dict(self._document(response))
 
     # -- the one door ---------------------------------------------------------------------------------
 
@@ -438,6 +431,14 @@ class Client:
                 if pause is None or not isinstance(error, _BROKEN):
                     raise self._unreachable(error) from error
                 time.sleep(pause)
+        return self._document(response)
+
+    def _text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        with self._stream("GET", path, params=query) as response:
+            response.read()
+            return response.text
+
+    def _document(self, response: httpx2.Response) -> Any:
         if not response.is_success:
             raise self._problem(response)
         if not response.content:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wheelyard.plan import Plan
-from wheelyard.plan_outlook import needs_in
+from wheelyard.plan_outlook import needs_in, users_in
 
 _MOST_ROWS = 24
 _SWEEPS = 6
@@ -53,10 +53,7 @@ def _levels(plan: Plan, needs: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
     level: dict[str, int] = {}
     for node in plan:
         level[node.id] = max((level[need] + 1 for need in needs[node.id]), default=0)
-    users: dict[str, list[str]] = {}
-    for name, found in needs.items():
-        for need in found:
-            users.setdefault(need, []).append(name)
+    users = users_in(needs)
     for node in reversed(plan.nodes):
         if not needs[node.id] and (own := users.get(node.id)):
             level[node.id] = max(0, min(level[name] for name in own) - 1)

@@ -114,7 +114,7 @@ def outlook(plan: Plan, workers: int, begun: Mapping[str, float] | None = None) 
 
     going = {node.id: node for node in plan if not node.standing.is_over}
     needs = needs_in(plan)
-    paths = _paths(plan, needs, left)
+    paths = path_seconds(needs, {node.id: left(node) for node in plan})
     path = tuple(_longest(needs, paths, going))
     return Outlook(
         seconds=round(sum(left(node) for node in going.values()), 1),
@@ -125,25 +125,36 @@ def outlook(plan: Plan, workers: int, begun: Mapping[str, float] | None = None) 
     )
 
 
-def _paths(
-    plan: Plan, needs: Mapping[str, tuple[str, ...]], left: Callable[[PlanNode], float]
-) -> dict[str, float]:
-    """From each node's start to the end of the longest chain of nodes that need it, in seconds."""
-    behind: dict[str, float] = {node.id: 0.0 for node in plan}
-    for node in reversed(plan.nodes):
-        own = behind[node.id] = behind[node.id] + left(node)
-        for need in needs[node.id]:
-            behind[need] = max(behind[need], own)
-    return behind
+def path_seconds(needs: Mapping[str, Collection[str]], own: Mapping[str, float]) -> dict[str, float]:
+    """For each node the seconds from its start to the end of the longest chain of those that need it.
+
+    What is longest is begun first: a short chain can wait for a worker, the longest one delays the end (the
+    list scheduling of Hu, 1961, and Graham, 1966).
+
+    :param needs: each node behind those that it needs, as `needs_in` gives them.
+    :param own: seconds that each takes by itself.
+    """
+    found = dict.fromkeys(needs, 0.0)
+    for name in reversed(list(needs)):
+        found[name] += own.get(name, 0.0)
+        for need in needs[name]:
+            found[need] = max(found[need], found[name])
+    return found
+
+
+def users_in(needs: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """Who waits for each node; what nobody waits for is not among them."""
+    users: dict[str, list[str]] = {}
+    for name, found in needs.items():
+        for need in found:
+            users.setdefault(need, []).append(name)
+    return users
 
 
 def _longest(
     needs: Mapping[str, tuple[str, ...]], paths: Mapping[str, float], going: Collection[str]
 ) -> Iterator[str]:
-    users: dict[str, list[str]] = {}
-    for name, found in needs.items():
-        for need in found:
-            users.setdefault(need, []).append(name)
+    users = users_in(needs)
     at = max(going, key=lambda name: paths[name], default="")
     while at:
         yield at
@@ -162,6 +173,7 @@ def _end(
     missing = {name: {need for need in needs[name] if need in going} for name in going}
     ready = [(-paths[name], name) for name, waits in missing.items() if not waits]
     heapq.heapify(ready)
+    users = users_in(missing)
     running: list[tuple[float, str]] = []
     now = 0.0
     while ready or running:
@@ -169,9 +181,8 @@ def _end(
             _path, name = heapq.heappop(ready)
             heapq.heappush(running, (now + left(going[name]), name))
         now, ended = heapq.heappop(running)
-        for name, waits in missing.items():
-            if ended in waits:
-                waits.remove(ended)
-                if not waits:
-                    heapq.heappush(ready, (-paths[name], name))
+        for name in users.get(ended, ()):
+            missing[name].remove(ended)
+            if not missing[name]:
+                heapq.heappush(ready, (-paths[name], name))
     return now

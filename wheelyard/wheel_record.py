@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest
+from wheelyard.store.contract import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,3 +96,9 @@ class WheelRecord:
 def record_name(build_key: str) -> str:
     """Place of a wheel's record in the store."""
     return f"records/wheels/{build_key}.json"
+
+
+def find_record(store: Store, build_key: str) -> WheelRecord | None:
+    """The record of a build key, or None for a miss."""
+    body = store.get_document(record_name(build_key))
+    return None if body is None else WheelRecord.from_document(json.loads(body))

@@ -159,22 +159,3 @@ def without_circles(build: Needs, run: Needs) -> dict[str, frozenset[str]]:
         for one in members:
             kept[one].discard(chosen)
     return {name: frozenset(wanted) for name, wanted in kept.items()}
-
-
-def path_seconds(needs: Needs, own: Mapping[str, float]) -> dict[str, float]:
-    """For each node the seconds from its start to the end of the longest chain of those that need it.
-
-    What is longest is begun first: a short chain can wait for a worker, the longest one delays the end (the
-    list scheduling of Hu, 1961, and Graham, 1966).
-
-    :param needs: without cycles.
-    :param own: seconds that each takes by itself.
-    """
-    after: dict[str, float] = {}
-    found: dict[str, float] = {}
-    for members in reversed(components(needs)):
-        for name in members:
-            found[name] = own.get(name, 0.0) + after.get(name, 0.0)
-            for need in needs.get(name, ()):
-                after[need] = max(after.get(need, 0.0), found[name])
-    return found

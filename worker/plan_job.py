@@ -8,13 +8,13 @@ from dataclasses import replace
 from wheelyard.digests import Digest
 from wheelyard.jobs.states import Job, Kind, State
 from wheelyard.plan import Plan, PlanNode, Role, Standing
+from wheelyard.plan_outlook import needs_in, path_seconds
 from wheelyard.requests import BuildRequest
 from worker.context import Services, Work
 from worker.git_source import source_sdists
 from worker.kept_locks import keep_lock
 from worker.outcome import Done, Outcome, Parked
 from worker.own_names import open_upstream
-from worker.plan_graph import path_seconds
 from worker.plan_progress import PlanProgress, error_of
 from worker.planner import Planner
 from worker.requirements_lock import lock_request
@@ -79,9 +79,7 @@ def estimate(progress: PlanProgress, services: Services) -> None:
     """Give each node that is to be built its seconds, and those of the longest chain behind it."""
     nodes = progress.nodes
     own = {node.id: _seconds(node, services, progress.plan.toolchain) for node in nodes.values()}
-    paths = path_seconds(
-        {node.id: frozenset((*node.build_needs, *node.run_needs)) for node in nodes.values()}, own
-    )
+    paths = path_seconds(needs_in(progress.plan), own)
     for node in list(nodes.values()):
         nodes[node.id] = replace(node, seconds=round(own[node.id], 1), path_seconds=round(paths[node.id], 1))
 

@@ -20,7 +20,7 @@ from wheelyard.limits import limits_of
 from wheelyard.recipes import recipe_of
 from wheelyard.removed_files import removed_names
 from wheelyard.toolchains import Toolchain
-from wheelyard.wheel_record import WheelRecord
+from wheelyard.wheel_record import WheelRecord, find_record
 from worker.build_container import WheelOrder, allot, lay_inputs, make_wheel
 from worker.context import Services, Work
 from worker.elf_external import external_libraries
@@ -32,7 +32,7 @@ from worker.recipe_packages import image_with_packages
 from worker.stable_abi import check_stable_abi
 from worker.toolchain_job import ReadyToolchain, ready_toolchain
 from worker.wheel_check import accepted_tags, check_wheel
-from worker.wheel_records import find_record, needed_record, whole_record
+from worker.wheel_records import needed_record, whole_record
 from worker.wheel_test import test_wheel
 
 
@@ -45,7 +45,7 @@ def make_one_wheel(work: Work) -> Outcome:
     inputs = BuildInputs.from_document(spec["inputs"])
     record, lost = whole_record(services, inputs.key), None
     if record is None:
-        lost = find_record(services, inputs.key)
+        lost = find_record(services.store, inputs.key)
         ready = ready_toolchain(services, work.claim.job.toolchain, spec["image"])
         runtime = [_needed(services, key) for key in spec["runtime"]]
         with work.phase("prepare"):

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 from wheelyard.errors import InfrastructureError
-from wheelyard.wheel_record import WheelRecord, record_name
+from wheelyard.wheel_record import WheelRecord, find_record
 from worker.context import Services
-
-
-def find_record(services: Services, key: str) -> WheelRecord | None:
-    """The record of a build key, or None for a miss."""
-    body = services.store.get_document(record_name(key))
-    return None if body is None else WheelRecord.from_document(json.loads(body))
 
 
 def whole_record(services: Services, key: str) -> WheelRecord | None:
     """The record of a build key whose wheel is there, and stays for what is to be made with it; or None."""
-    record = find_record(services, key)
+    record = find_record(services.store, key)
     if record is None:
         return None
     sizes = [services.store.renew_blob(digest) for digest in (record.digest, record.metadata_digest)]

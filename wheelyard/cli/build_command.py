@@ -91,6 +91,8 @@ def build(
     from wheelyard.cli.follow_job import follow_job
 
     session = session_of(context)
+    # What is wrong with the command is said before an sdist is in the channel.
+    more = {**asker_fields(batch=batch, webhook=webhook), **limits_field(memory, cpus, disk, timeout)}
     request = build_request(
         with_uploads(session, requirements, channel), files,
         toolchain or session.settings().toolchain, channel, refresh=refresh,
@@ -99,10 +101,8 @@ def build(
             build_constraints=build_constraint,
         ),
     )  # fmt: skip
-    request |= asker_fields(batch=batch, webhook=webhook)
-    request |= limits_field(memory, cpus, disk, timeout)
     with session.client() as client:
-        raise typer.Exit(follow_job(client, client.build(request), progress, detach=detach))
+        raise typer.Exit(follow_job(client, client.build(request | more), progress, detach=detach))
 
 
 def asker_fields(*, batch: bool, webhook: str) -> dict[str, Any]:

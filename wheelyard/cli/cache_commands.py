@@ -78,7 +78,8 @@ def show_cache(
       wheelyard cache show numpy
       wheelyard cache show numpy-2.4.6-cp311-cp311-manylinux_2_36_x86_64.whl
     """
-    from wheelyard.cli.results import index_url, pip_line
+    from wheelyard.cli.results import pip_line
+    from wheelyard.index_address import index_url
 
     with session_of(context).client() as client:
         found = _matching(client.wheels("", channel), name)

@@ -131,15 +131,8 @@ def image(
     outputs = ImageOutputs(load=load, archive=output, layout=oci, tags=tuple(tag or ()))
     check_outputs(outputs, detach=detach)
     loader = find_engine(engine) if load else ""
-    build = build_request(
-        with_uploads(session, requirements, channel), files,
-        toolchain or session.settings().toolchain, channel, refresh=refresh,
-        chosen=Chosen.of(
-            constraint, extra, group, locked=locked, build_deps=build_deps, variants=variant
-        ),
-    )  # fmt: skip
-    request: dict[str, Any] = {
-        **build,
+    # What is wrong with the command is said before an sdist is in the channel.
+    more: dict[str, Any] = {
         **limits_field(memory, cpus, disk, timeout),
         **asker_fields(batch=batch, webhook=webhook),
         "entrypoint": _words(entrypoint, "--entrypoint"),
@@ -149,6 +142,14 @@ def image(
         "workdir": workdir,
         "user": user,
     }
+    build = build_request(
+        with_uploads(session, requirements, channel), files,
+        toolchain or session.settings().toolchain, channel, refresh=refresh,
+        chosen=Chosen.of(
+            constraint, extra, group, locked=locked, build_deps=build_deps, variants=variant
+        ),
+    )  # fmt: skip
+    request = {**build, **more}
     with session.client() as client:
         if app is not None:
             request["app"] = upload_app(client, app, style)

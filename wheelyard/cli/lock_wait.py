@@ -23,10 +23,10 @@ from wheelyard.cli.lock_report import (
 )
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.progress.json_lines import write_json_line
-from wheelyard.cli.results import index_url
 from wheelyard.cli.tables import write_json, write_line
 from wheelyard.client import Client
 from wheelyard.errors import InfrastructureError, InputError
+from wheelyard.index_address import index_url
 from wheelyard.lock_additions import LockAdditions
 from wheelyard.lock_standing import LineStanding, PythonRoom, Standing
 from wheelyard.user_lock import UserLock, read_user_lock

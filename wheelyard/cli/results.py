@@ -9,16 +9,7 @@ from urllib.parse import urlsplit
 from wheelyard.answers import BuildResult, ImageAnswer, JobAnswer
 from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import seconds_text, write_line, write_table, write_wrapped
-
-DEFAULT_CHANNEL = "default"
-
-
-def index_url(url: str, channel: str) -> str:
-    """Address of a channel's index (PEP 503) on a service.
-
-    :param url: of the service.
-    """
-    return f"{url}/simple/" if channel in ("", DEFAULT_CHANNEL) else f"{url}/channels/{channel}/simple/"
+from wheelyard.index_address import index_url
 
 
 def pip_line(index: str, requirements: Sequence[str]) -> str:

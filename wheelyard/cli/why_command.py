@@ -62,14 +62,12 @@ def write_reason(reason: Mapping[str, Any]) -> None:
 
     :param reason: as the service answers it.
     """
-    from wheelyard.key_difference import Change
-
     write_line(f"{reason['text']}.")
-    changes = [Change.from_document(change) for change in reason["changes"]]
+    changes = reason["changes"]
     if len(changes) > 1:
         write_line()
         for change in changes:
-            write_line(f"  {change.text}")
+            write_line(f"  {change['text']}")
     build, before = reason["build"], reason["before"]
     for label, one in (("this build", build), ("compared with", before)):
         if one is None:

@@ -8,6 +8,7 @@ from packaging.pylock import Package, Pylock, PylockUnsupportedVersionError, Pyl
 
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError
+from wheelyard.git_address import GitAddress
 from wheelyard.inputs.group_markers import Choice, settle
 from wheelyard.inputs.locked_project import LockedProject, require_sdists
 from wheelyard.inputs.toml_text import parse_toml
@@ -157,8 +158,8 @@ def _git_source(package: Package, origin: str) -> str:
             f"{origin} has a source that can't be fetched", expected="git over https",
             found=f"{vcs.type} {vcs.url or vcs.path}",
         )  # fmt: skip
-    folder = f"#subdirectory={vcs.subdirectory}" if vcs.subdirectory else ""
-    return f"git+{vcs.url.removeprefix('git+')}@{vcs.commit_id}{folder}"
+    url, folder = vcs.url.removeprefix("git+"), vcs.subdirectory or ""
+    return GitAddress(url=url, commit=vcs.commit_id, subdirectory=folder).text
 
 
 def _sha256(hashes: object) -> Digest | None:

@@ -124,6 +124,9 @@ def _reader_of(path: Path) -> _Reader | None:
 
 
 def _reader_by_content(path: Path) -> _Reader | None:
+    if not path.is_file():
+        # What comes through a pipe can be read once.
+        return None
     text = read_text(path)
     tables = {match.group().strip().strip("[]").strip() for match in _TABLE.finditer(text)}
     if "packages" in tables and "lock-version" in text:

@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError
+from wheelyard.git_address import GitAddress
 from wheelyard.inputs.group_markers import Choice
 from wheelyard.inputs.linux import may_hold_on_linux
 from wheelyard.inputs.locked_project import LockedProject, require_sdists
@@ -198,4 +199,4 @@ def _git_source(address: str) -> str:
     parts = urlsplit(address)
     folder = parse_qs(parts.query).get("subdirectory", [""])[0]
     place = parts._replace(query="", fragment="").geturl()
-    return f"git+{place}@{parts.fragment}{f'#subdirectory={folder}' if folder else ''}"
+    return GitAddress(url=place, commit=parts.fragment, subdirectory=folder).text

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -39,34 +39,24 @@ class WantedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Requirements, what limits the versions of all that they need, and hashes of sdists.
-
-    :param locked: projects of which a lock has versions and hashes beyond its requirements, so that they
-        count as constraints; by canonical name.
-    """
+    """Requirements, and what limits the versions of all that they need."""
 
     requirements: tuple[WantedLine, ...] = ()
     constraints: tuple[WantedLine, ...] = ()
-    locked: Mapping[str, frozenset[Digest]] = field(default_factory=dict)
 
     @classmethod
     def together(cls, parts: Iterable[Wanted]) -> Wanted:
         """All of several parts; whether they contradict each other is the resolver's to judge."""
         parts = tuple(parts)
-        locked: dict[str, frozenset[Digest]] = {}
-        for part in parts:
-            for project, digests in part.locked.items():
-                locked[project] = locked.get(project, frozenset()) | digests
         return cls(
             requirements=tuple(line for part in parts for line in part.requirements),
             constraints=tuple(line for part in parts for line in part.constraints),
-            locked=locked,
         )
 
     @property
     def hashes(self) -> dict[str, tuple[str, ...]]:
         """The digests that each project's sdist may have, by canonical name; sorted."""
-        found = {project: set(digests) for project, digests in self.locked.items()}
+        found: dict[str, set[Digest]] = {}
         for line in (*self.requirements, *self.constraints):
             if line.digests:
                 found.setdefault(line.project, set()).update(line.digests)

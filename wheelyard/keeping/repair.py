@@ -24,7 +24,7 @@ from wheelyard.keeping.verification import Fault
 from wheelyard.requests import Caller, Requests
 from wheelyard.settings import Settings
 from wheelyard.store.contract import Store
-from wheelyard.wheel_record import WheelRecord, record_name
+from wheelyard.wheel_record import WheelRecord, find_record
 
 ACTOR = "cache verify"
 _WHEELS = "records/wheels/"
@@ -77,7 +77,7 @@ class Repair:
         if role is Role.WHEEL:
             keys[reference.key] = name
         elif role is Role.METADATA:
-            record = self._record(reference.key)
+            record = find_record(self._store, reference.key)
             if record is None or not self._take_metadata(record.digest, reference.digest):
                 keys[reference.key] = name
             else:
@@ -99,10 +99,6 @@ class Repair:
             found.left.append(f"{name}: upload the same file again")
         else:
             found.left.append(f"{name}: restore {reference.digest}, the {role}, from a backup")
-
-    def _record(self, key: str) -> WheelRecord | None:
-        body = self._store.get_document(record_name(key))
-        return None if body is None else WheelRecord.from_document(json.loads(body))
 
     def _take_metadata(self, wheel: Digest, metadata: Digest) -> bool:
         """Read a wheel's METADATA out of it; False where it is not there, or not whole."""

@@ -7,7 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.plan_graph import break_cycles, components, cycles, path_seconds, without_circles
+from wheelyard.plan_outlook import path_seconds
+from worker.plan_graph import break_cycles, components, cycles, without_circles
 
 NAMES = tuple("abcdef")
 

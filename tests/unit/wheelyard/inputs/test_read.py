@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,12 @@ def test_nothing_at_all_is_refused(file):
         read_inputs([], [], [file("limits.txt", "numpy<3\n")])
     with pytest.raises(InputError, match="can't be read"):
         read_inputs([], [Path("/nowhere/requirements.txt")])
+
+
+def test_requirements_come_through_a_pipe_as_well(tmp_path):
+    """As `-r <(uv export …)` gives them: what is read there once is gone."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("numpy>=2\n",), daemon=True)
+    writer.start()
+    assert projects(read_inputs([], [pipe])) == ["numpy"]

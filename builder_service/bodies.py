@@ -8,11 +8,9 @@ from packaging.utils import canonicalize_name
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from builder_service.services import Services
-from wheelyard.digests import Digest
-from wheelyard.errors import InputError
+from wheelyard.build_request import BuildRequest
 from wheelyard.git_address import check_git_hosts
 from wheelyard.limits import NOTHING_ASKED, AskedLimits, check_ceiling
-from wheelyard.requests import BuildRequest, ImageRequest
 from wheelyard.requirements import normalise_requirements
 from wheelyard.toolchains import get_toolchain
 
@@ -20,11 +18,9 @@ MAX_REQUIREMENTS = 2000
 MAX_CONSTRAINTS = 5000
 Text = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00]*$")]
 Requirement = Annotated[str, StringConstraints(max_length=1000)]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,200}$")]
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$")]
 VariantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 DigestText = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$")]
 
 
 class AskBody(BaseModel):
@@ -132,62 +128,4 @@ class BuildBody(AskBody):
             },
             refresh=self.refresh,
             limits=check_ceiling(self.limits, settings),
-        )
-
-
-class ImageBody(BuildBody):
-    """A runtime image of a set of requirements; missing wheels are built first."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "requirements": ["opencv-python-headless", "numpy"],
-                    "toolchain": "debian12-cp311",
-                    "entrypoint": ["python3", "/app/clip.py"],
-                    "environment": {"PYTHONUNBUFFERED": "1"},
-                    "labels": {"org.opencontainers.image.title": "clip"},
-                }
-            ]
-        },
-    )
-    app: str = Field(
-        "",
-        pattern=r"^(sha256:[0-9a-f]{64})?$",
-        description="Digest of a tar of the application's folder, sent by `PUT /v1/blobs/{digest}` before.",
-    )
-    entrypoint: list[Text] = Field([], max_length=200, description="Empty means the toolchain's Python.")
-    command: list[Text] = Field([], max_length=200, description="Arguments after the entry point.")
-    environment: dict[VariableName, Text] = Field({}, max_length=200, description="Variables of the image.")
-    labels: dict[LabelName, Text] = Field({}, max_length=200, description="Labels of the image.")
-    workdir: str = Field("/app", max_length=1000, pattern=r"^/[^\x00-\x1f]*$", description="Absolute path.")
-    user: str = Field("1000:1000", pattern=r"^[0-9]{1,9}:[0-9]{1,9}$", description="UID:GID.")
-
-    def image_request(self, services: Services) -> ImageRequest:
-        """The request that the body stands for.
-
-        :raises InputError: as `request`; or the application was not uploaded, or the folder is not plain.
-        """
-        if ".." in self.workdir.split("/"):
-            raise InputError(
-                "workdir is not a plain path", expected="an absolute path without ..", found=self.workdir
-            )
-        build = self.request(services)
-        if self.app and services.store.renew_blob(Digest.parse(self.app)) is None:
-            raise InputError(
-                "the application was not uploaded",
-                expected=f"a blob {self.app}",
-                do="send the tar with PUT /v1/blobs/{digest} first",
-                digest=self.app,
-            )
-        return ImageRequest(
-            build=build,
-            app=self.app,
-            entrypoint=tuple(self.entrypoint),
-            command=tuple(self.command),
-            environment=self.environment,
-            labels=self.labels,
-            workdir=self.workdir,
-            user=self.user,
         )

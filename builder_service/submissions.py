@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from builder_service.bodies import AskBody, BuildBody, ImageBody, ToolchainBody
+from builder_service.bodies import AskBody, BuildBody, ToolchainBody
 from builder_service.callers import IdempotencyKey, caller_of, keyed_request
 from builder_service.documents import SubmissionDocument, job_fields
+from builder_service.image_body import ImageBody
 from builder_service.metrics import metrics_of
 from builder_service.problems import responses
 from builder_service.services import Opened, Services

@@ -101,6 +101,8 @@ def command_page() -> str:
 
 def _walk(path: str, group: Any) -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
+        if hasattr(command, "default_command"):
+            yield f"{path} {name}", command.commands[command.default_command]
         if command.hidden:
             continue
         if hasattr(command, "commands"):

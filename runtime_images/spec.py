@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from runtime_images.wheel_tags import refuse_foreign_wheel
 from wheelyard.digests import Digest, key_of
 from wheelyard.errors import InputError
+from wheelyard.health_check import HealthCheck
 from wheelyard.image_record import WheelPin
+from wheelyard.image_request import LAYER_LIMIT
 from wheelyard.oci import Layer
-from wheelyard.requests import ImageRequest
+from wheelyard.run_settings import check_run_settings
 
 IMAGE_FORMAT = 1
 """Raised when the assembler itself would make another image of the same inputs; part of every image key."""
-
-_USER = re.compile(r"(\d{1,10})(:\d{1,10})?")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PATH = re.compile(r"/(?:[^/\x00-\x1f\x7f]+/)*[^/\x00-\x1f\x7f]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +38,16 @@ class ImageSpec:
     :param labels: image labels.
     :param allow_root: whether user 0 is meant.
     :param optional_libraries: sonames that may stay missing.
+    :param app_wheel: a wheel that is the application; its layer lies above those of the others.
+    :param packages: Debian packages, of which the files are taken that load.
+    :param whole_packages: Debian packages with all their files and all that they depend on.
+    :param natives: native artifacts, by name.
+    :param ports: that it listens on, `8080/tcp`.
+    :param healthcheck: None where there is none.
+    :param format: of config and manifest, `oci` or `docker`.
+    :param compression: of the layers, `gzip` or `zstd`.
+    :param bytecode: whether wheel layers hold compiled Python files.
+    :param layer_limit: layers at the most.
     :raises InputError: anything of this can't be; the message says what.
     """
 
@@ -59,11 +66,21 @@ class ImageSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     allow_root: bool = False
     optional_libraries: tuple[str, ...] = ()
+    app_wheel: WheelPin | None = None
+    packages: tuple[str, ...] = ()
+    whole_packages: tuple[str, ...] = ()
+    natives: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    healthcheck: HealthCheck | None = None
+    format: str = "oci"
+    compression: str = "gzip"
+    bytecode: bool = True
+    layer_limit: int = LAYER_LIMIT
 
     def __post_init__(self) -> None:
         Digest.parse(self.toolchain_image)
         _check_wheels(self)
-        check_run_settings(self, allow_root=self.allow_root)
+        check_run_settings(self)
 
     @property
     def key(self) -> str:
@@ -72,18 +89,21 @@ class ImageSpec:
 
     @property
     def ordered_wheels(self) -> tuple[WheelPin, ...]:
-        """The wheels in the order of their layers: by project, so that equal requests are equal images."""
-        return tuple(sorted(self.wheels))
+        """The wheels in the order of their layers: by project, so that equal requests are equal images.
+
+        The application's own wheel changes most often, and lies above all others.
+        """
+        return (*sorted(self.wheels), *(() if self.app_wheel is None else (self.app_wheel,)))
 
     def to_document(self) -> dict[str, Any]:
         """The spec as JSON-serialisable fields, in canonical order."""
-        return {
+        document: dict[str, Any] = {
             "toolchain": self.toolchain,
             "toolchain_image": self.toolchain_image,
             "python_tag": self.python_tag,
             "policy": self.policy,
             "base": self.base.to_document(),
-            "wheels": [wheel.to_document() for wheel in self.ordered_wheels],
+            "wheels": [wheel.to_document() for wheel in sorted(self.wheels)],
             "app": None if self.app is None else str(self.app),
             "entrypoint": list(self.entrypoint),
             "command": list(self.command),
@@ -94,40 +114,39 @@ class ImageSpec:
             "allow_root": self.allow_root,
             "optional_libraries": sorted(set(self.optional_libraries)),
         }
+        # What came later stands there only where it is said, so that the keys of earlier images hold.
+        later: dict[str, Any] = {
+            "app_wheel": None if self.app_wheel is None else self.app_wheel.to_document(),
+            "packages": sorted(set(self.packages)),
+            "whole_packages": sorted(set(self.whole_packages)),
+            "natives": sorted(set(self.natives)),
+            "ports": list(self.ports),
+            "healthcheck": None if self.healthcheck is None else self.healthcheck.to_document(),
+            "format": "" if self.format == "oci" else self.format,
+            "compression": "" if self.compression == "gzip" else self.compression,
+            "layer_limit": 0 if self.layer_limit == LAYER_LIMIT else self.layer_limit,
+        }
+        document |= {name: value for name, value in later.items() if value}
+        return document if self.bytecode else {**document, "bytecode": False}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> ImageSpec:
         """Inverse of `to_document`; checks all of it again."""
         fields = dict(document)
-        for name in ("entrypoint", "command", "optional_libraries"):
-            fields[name] = tuple(fields[name])
+        fields |= {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
         fields["base"] = Layer.from_document(fields["base"])
         fields["wheels"] = tuple(WheelPin.from_document(wheel) for wheel in fields["wheels"])
         fields["app"] = None if fields["app"] is None else Digest.parse(fields["app"])
+        if "app_wheel" in fields:
+            fields["app_wheel"] = WheelPin.from_document(fields["app_wheel"])
+        if "healthcheck" in fields:
+            fields["healthcheck"] = HealthCheck.from_document(fields["healthcheck"])
         return cls(**fields)
-
-
-def check_run_settings(run: ImageSpec | ImageRequest, *, allow_root: bool = False) -> None:
-    """Refuse what no image can be run with, before anything is built for it.
-
-    :param allow_root: whether user 0 is meant.
-    :raises InputError: the message says what it is.
-    """
-    _check_user(run.user, allow_root)
-    _check_arguments("entry point", run.entrypoint)
-    _check_arguments("command", run.command)
-    _check_pairs(run)
-    if not _PATH.fullmatch(run.workdir) or {"..", "."} & set(run.workdir.split("/")):
-        raise InputError(
-            "the working folder can't be used",
-            expected="an absolute path without `..`, for instance /app",
-            found=repr(run.workdir[:200]),
-        )
 
 
 def _check_wheels(spec: ImageSpec) -> None:
     seen: dict[str, WheelPin] = {}
-    for pin in spec.wheels:
+    for pin in spec.ordered_wheels:
         refuse_foreign_wheel(pin, spec.python_tag, spec.policy)
         other = seen.setdefault(pin.project, pin)
         if other is not pin:
@@ -136,52 +155,4 @@ def _check_wheels(spec: ImageSpec) -> None:
                 expected="one wheel of each project",
                 found=f"{other.filename} and {pin.filename}",
                 do="pin one version in the requirements",
-            )
-
-
-def _check_user(user: str, allow_root: bool) -> None:
-    match = _USER.fullmatch(user)
-    if not match:
-        raise InputError(
-            "the image's user can't be used",
-            expected="numbers: UID or UID:GID, for instance 1000:1000",
-            found=repr(user[:80]),
-        )
-    if int(match[1]) == 0 and not allow_root:
-        raise InputError(
-            "the image would run as root",
-            expected="a user other than 0",
-            found=repr(user),
-            do="choose another user, or allow root explicitly",
-        )
-
-
-def _check_arguments(role: str, arguments: Sequence[str]) -> None:
-    if isinstance(arguments, str):
-        raise InputError(
-            f"the {role} must be a list",
-            expected='a list of words, for instance ["python3", "main.py"]',
-            found=repr(arguments)[:200],
-            do="write it as a list; no shell is there to split it",
-        )
-    if any("\0" in word for word in arguments):
-        raise InputError(f"the {role} holds a NUL character", found=repr(arguments)[:200])
-    if arguments and not arguments[0] and role == "entry point":
-        raise InputError("the entry point's program is empty", found=repr(arguments)[:200])
-
-
-def _check_pairs(run: ImageSpec | ImageRequest) -> None:
-    for name, value in run.environment.items():
-        if not _VARIABLE.fullmatch(name) or "\0" in value:
-            raise InputError(
-                "a variable of the image can't be set",
-                expected="a name of letters, digits and `_`, and a value without NUL",
-                found=f"{name!r}={value!r}"[:200],
-            )
-    for name, value in run.labels.items():
-        if not name or any(ord(letter) < 32 or ord(letter) == 127 for letter in name + value):
-            raise InputError(
-                "a label of the image can't be set",
-                expected="a name, and no line break or control character in name and value",
-                found=f"{name!r}={value!r}"[:200],
             )

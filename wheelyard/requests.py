@@ -1,132 +1,21 @@
-"""What a client asks for: a set of wheels, an image, a toolchain; and how an ask becomes a job."""
+"""How what a client asks for becomes a job: wheels, an image, a toolchain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from wheelyard.build_request import BuildRequest
 from wheelyard.catalogue import Catalogue
 from wheelyard.digests import key_of
 from wheelyard.doorbell import Doorbell
 from wheelyard.errors import QueueUnavailable
+from wheelyard.image_request import ImageRequest
 from wheelyard.jobs.ledger import Beside, Ledger
 from wheelyard.jobs.states import Job, Kind, Priority, queue_of
-from wheelyard.limits import NOTHING_ASKED, AskedLimits, Limits
+from wheelyard.limits import Limits
 from wheelyard.tracing import current_span
 from wheelyard.wheel_record import WheelRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildRequest:
-    """Wheels of a set of requirements and all that they need.
-
-    :param requirements: as `normalise_requirements` returns them.
-    :param toolchain: its name.
-    :param channel: where the wheels are published.
-    :param constraints: versions of whatever the requirements turn out to need, as pip's constraints files.
-    :param build_constraints: the same for what things are built with; a kept build environment that meets
-        them holds.
-    :param build_deps: `source` where the build requirements are built, too, to the root; `wheels` takes
-        upstream's wheels of them.
-    :param variants: which variant of its recipe a project is built in, by canonical name.
-    :param hashes: of a lock: the digests that the sdist of each project may have, by canonical name.
-    :param refresh: whether an earlier lock of the same request is passed over.
-    :param limits: of each of its builds; no part of what makes two requests equal.
-    """
-
-    requirements: tuple[str, ...]
-    toolchain: str
-    channel: str = "default"
-    constraints: tuple[str, ...] = ()
-    build_constraints: tuple[str, ...] = ()
-    build_deps: str = "wheels"
-    variants: Mapping[str, str] = field(default_factory=dict)
-    hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    refresh: bool = False
-    limits: AskedLimits = NOTHING_ASKED
-
-    def to_document(self) -> dict[str, Any]:
-        """The request as JSON-serialisable fields."""
-        return {
-            "requirements": list(self.requirements),
-            "toolchain": self.toolchain,
-            "channel": self.channel,
-            "constraints": list(self.constraints),
-            "build_constraints": list(self.build_constraints),
-            "build_deps": self.build_deps,
-            "variants": dict(self.variants),
-            "hashes": {project: list(digests) for project, digests in self.hashes.items()},
-            "refresh": self.refresh,
-            "limits": self.limits.to_document(),
-        }
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> BuildRequest:
-        """Inverse of `to_document`; other fields are passed over."""
-        return cls(
-            requirements=tuple(document["requirements"]),
-            toolchain=document["toolchain"],
-            channel=document["channel"],
-            constraints=tuple(document.get("constraints", ())),
-            build_constraints=tuple(document.get("build_constraints", ())),
-            build_deps=document.get("build_deps", "wheels"),
-            variants=document.get("variants", {}),
-            hashes={project: tuple(digests) for project, digests in document.get("hashes", {}).items()},
-            refresh=document["refresh"],
-            limits=AskedLimits.model_validate(document.get("limits", {})),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRequest:
-    """A runtime image of a set of requirements.
-
-    :param build: its wheels.
-    :param app: digest of a tar of the application's folder, a blob in the store; empty where there is none.
-    :param entrypoint: argument list; empty means the toolchain's Python.
-    :param command: arguments after the entry point.
-    :param environment: variables of the image.
-    :param labels: labels of the image.
-    :param workdir: absolute path.
-    :param user: `UID:GID`.
-    """
-
-    build: BuildRequest
-    app: str = ""
-    entrypoint: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    workdir: str = "/app"
-    user: str = "1000:1000"
-
-    def to_document(self) -> dict[str, Any]:
-        """The request as JSON-serialisable fields."""
-        return {
-            "build": self.build.to_document(),
-            "app": self.app,
-            "entrypoint": list(self.entrypoint),
-            "command": list(self.command),
-            "environment": dict(self.environment),
-            "labels": dict(self.labels),
-            "workdir": self.workdir,
-            "user": self.user,
-        }
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> ImageRequest:
-        """Inverse of `to_document`; other fields are passed over."""
-        return cls(
-            build=BuildRequest.from_document(document["build"]),
-            app=document["app"],
-            entrypoint=tuple(document["entrypoint"]),
-            command=tuple(document["command"]),
-            environment=document["environment"],
-            labels=document["labels"],
-            workdir=document["workdir"],
-            user=document["user"],
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

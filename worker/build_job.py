@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from wheelyard.build_key import BuildInputs
 from wheelyard.build_limits import limits_of_build
+from wheelyard.build_request import BuildRequest
 from wheelyard.index_file import IndexFile, keep_file
 from wheelyard.plan import Plan, PlanNode, Role, Standing
-from wheelyard.requests import BuildRequest, Caller
+from wheelyard.requests import Caller
 from wheelyard.toolchains import get_toolchain
 from worker.context import Services, Work
 from worker.native_job import submit_native

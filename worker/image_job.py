@@ -6,13 +6,15 @@ from typing import Any
 
 from runtime_images.assemble import assemble
 from runtime_images.report import report_document
-from runtime_images.spec import ImageSpec, check_run_settings
+from runtime_images.spec import ImageSpec
 from runtime_images.wheel_layers import keep_wheel_layer, missing_wheel_layers
 from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError
 from wheelyard.image_record import WheelPin
+from wheelyard.image_request import ImageRequest
 from wheelyard.jobs.states import State
-from wheelyard.requests import Caller, ImageRequest
+from wheelyard.requests import Caller
+from wheelyard.run_settings import check_run_settings
 from worker.context import Work
 from worker.outcome import Done, Outcome, Parked
 from worker.plan_job import refuse_failed
@@ -77,6 +79,17 @@ def spec_of(request: ImageRequest, ready: ReadyToolchain, build: dict[str, Any])
         workdir=request.workdir,
         user=request.user,
         labels=request.labels,
+        allow_root=request.allow_root,
+        optional_libraries=request.optional_libraries,
+        packages=request.packages,
+        whole_packages=request.whole_packages,
+        natives=request.natives,
+        ports=request.ports,
+        healthcheck=request.healthcheck,
+        format=request.format,
+        compression=request.compression,
+        bytecode=request.bytecode,
+        layer_limit=request.layer_limit,
     )
 
 

@@ -10,12 +10,12 @@ from packaging.requirements import Requirement
 
 from wheelyard.build_key import BuildInputs
 from wheelyard.build_lock import build_lock_key
+from wheelyard.build_request import BuildRequest
 from wheelyard.digests import Digest, key_of
 from wheelyard.errors import BuildFailed, InputError, TimedOut, WheelyardError
 from wheelyard.locks import IndexFile, Lock, Pin
 from wheelyard.plan import PlanNode
 from wheelyard.recipes import Recipe, get_recipe
-from wheelyard.requests import BuildRequest
 from wheelyard.upstream.fetch import fetch_file
 from wheelyard.upstream.index import Upstream
 from worker.build_container import fetch

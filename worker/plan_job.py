@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from wheelyard.build_request import BuildRequest
 from wheelyard.digests import Digest
 from wheelyard.jobs.states import Job, Kind, State
 from wheelyard.plan import Plan, PlanNode, Role, Standing
 from wheelyard.plan_outlook import needs_in, path_seconds
-from wheelyard.requests import BuildRequest
 from worker.context import Services, Work
 from worker.git_source import source_sdists
 from worker.kept_locks import keep_lock

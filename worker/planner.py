@@ -8,11 +8,11 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from wheelyard.build_request import BuildRequest
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError, NotFound, WheelyardError
 from wheelyard.locks import IndexFile, Lock, Pin
 from wheelyard.plan import Plan, Role
-from wheelyard.requests import BuildRequest
 from wheelyard.upstream.fetch import fetch_file
 from wheelyard.upstream.index import Upstream
 from worker.context import Work

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from packaging.utils import canonicalize_name
 
+from wheelyard.build_request import BuildRequest
 from wheelyard.errors import BuildFailed
 from wheelyard.locks import Lock
 from wheelyard.recipes import get_recipe
-from wheelyard.requests import BuildRequest
 from worker.context import Work
 from worker.mend import name_mend, package_search
 from worker.recipe_packages import image_with_packages, lock_packages

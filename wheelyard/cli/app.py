@@ -18,7 +18,7 @@ from wheelyard.cli.cache_commands import cache_app
 from wheelyard.cli.channel_commands import channel_app
 from wheelyard.cli.error_text import write_error
 from wheelyard.cli.exits import DONE, as_known_error, exit_code_of, exit_codes_help
-from wheelyard.cli.image_command import image
+from wheelyard.cli.image_group import image_app
 from wheelyard.cli.job_commands import cancel, job, jobs
 from wheelyard.cli.keeping_commands import add_to as add_keeping
 from wheelyard.cli.lock_command import lock
@@ -93,6 +93,7 @@ def root(
 
 
 app.add_typer(toolchain_app, name="toolchain")
+app.add_typer(image_app, name="image")
 app.add_typer(recipe_app, name="recipe")
 add_keeping(cache_app)
 app.add_typer(cache_app, name="cache")
@@ -101,7 +102,7 @@ cache_app.command("yank", epilog=exit_codes_help())(yank)
 app.add_typer(channel_app, name="channel")
 app.add_typer(project_app, name="project")
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    up, down, doctor, version, build, plan, lock, wait, why, verify, image, jobs, job, logs, cancel, workers,
+    up, down, doctor, version, build, plan, lock, wait, why, verify, jobs, job, logs, cancel, workers,
 )  # fmt: skip
 for _command in _COMMANDS:
     app.command(epilog=exit_codes_help())(_command)

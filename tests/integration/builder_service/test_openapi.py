@@ -23,7 +23,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from builder_service.app import create_app
-from builder_service.bodies import BuildBody, ImageBody
+from builder_service.bodies import BuildBody
+from builder_service.image_body import ImageBody
 from wheelyard.settings import Settings
 
 CHECKS: Any = (

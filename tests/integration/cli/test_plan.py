@@ -120,7 +120,7 @@ def test_requirements_that_can_not_be_met_end_as_a_builds_do(world, command):
 
 def test_a_running_builds_plan_can_be_looked_at(world, command):
     job = world.services.requests.build
-    from wheelyard.requests import BuildRequest
+    from wheelyard.build_request import BuildRequest
 
     build = job(BuildRequest(requirements=("numpy",), toolchain="debian12-cp311"), now=time.time()).job
     code, out, _err = command("plan", "--of", build.id)

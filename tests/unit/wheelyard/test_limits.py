@@ -3,10 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
+from wheelyard.build_request import BuildRequest
 from wheelyard.errors import InputError
 from wheelyard.limits import AskedLimits, Limits, check_ceiling, parse_seconds, parse_size
 from wheelyard.recipes import get_recipe
-from wheelyard.requests import BuildRequest
 from wheelyard.settings import Settings
 
 

@@ -2,13 +2,15 @@
 
 import pytest
 
+from wheelyard.build_request import BuildRequest
 from wheelyard.catalogue import Catalogue
 from wheelyard.errors import QueueUnavailable
+from wheelyard.image_request import ImageRequest
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind
-from wheelyard.requests import BuildRequest, ImageRequest, Requests
+from wheelyard.requests import Requests
 
 NOW = 1_000_000.0
 

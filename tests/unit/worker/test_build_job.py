@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from wheelyard.build_key import BuildInputs
+from wheelyard.build_request import BuildRequest
 from wheelyard.catalogue import Catalogue
 from wheelyard.digests import Digest
 from wheelyard.errors import BuildFailed, InputError, OutOfMemory
@@ -16,7 +17,7 @@ from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind
 from wheelyard.plan import Plan, PlanNode, Role, Standing
-from wheelyard.requests import BuildRequest, Requests
+from wheelyard.requests import Requests
 from wheelyard.settings import Settings
 from wheelyard.store.folder import FolderStore
 from wheelyard.wheel_record import WheelRecord

@@ -11,6 +11,7 @@ from packaging.version import Version
 from tests.index_site import make_sdist, make_wheel
 from wheelyard.build_key import BuildInputs
 from wheelyard.build_lock import build_lock_key
+from wheelyard.build_request import BuildRequest
 from wheelyard.catalogue import Catalogue
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError, NotFound
@@ -19,7 +20,6 @@ from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.migrate import migrate
 from wheelyard.locks import IndexFile, Lock, Pin
 from wheelyard.plan import Role, Standing
-from wheelyard.requests import BuildRequest
 from wheelyard.settings import Settings
 from wheelyard.store.folder import FolderStore
 from wheelyard.toolchains import get_toolchain

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from wheelyard.build_request import BuildRequest
 from wheelyard.errors import BuildFailed
 from wheelyard.locks import Lock
-from wheelyard.requests import BuildRequest
 from worker import requirements_lock
 from worker.missing_part import MissingPart, missing_facts
 from worker.requirements_lock import lock_request

@@ -21,6 +21,7 @@ MEDIA_CONFIG = "application/vnd.oci.image.config.v1+json"
 MEDIA_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MEDIA_INDEX = "application/vnd.oci.image.index.v1+json"
 MEDIA_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+MEDIA_LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 REF_NAME = "org.opencontainers.image.ref.name"
 EPOCH = "1970-01-01T00:00:00Z"
 
@@ -29,13 +30,14 @@ BlobOpener = Callable[[Digest], BinaryIO]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One gzip layer of an image.
+    """One compressed layer of an image.
 
     :param digest: of the compressed bytes.
     :param diff_id: digest of the tar stream inside.
     :param size: of the compressed bytes.
     :param unpacked: of the tar stream, in bytes.
     :param title: what it holds, for people: `numpy 2.4.6`, `base debian12-cp311`.
+    :param media_type: how it is compressed, as OCI manifests say it.
     """
 
     digest: Digest
@@ -43,16 +45,18 @@ class Layer:
     size: int
     unpacked: int
     title: str
+    media_type: str = MEDIA_LAYER
 
     def to_document(self) -> dict[str, Any]:
-        """The layer as JSON-serialisable fields."""
-        return {
+        """The layer as JSON-serialisable fields; those of the usual gzip layer do not say so."""
+        document: dict[str, Any] = {
             "digest": str(self.digest),
             "diff_id": str(self.diff_id),
             "size": self.size,
             "unpacked": self.unpacked,
             "title": self.title,
         }
+        return document if self.media_type == MEDIA_LAYER else {**document, "media_type": self.media_type}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Layer:
@@ -63,6 +67,7 @@ class Layer:
             size=document["size"],
             unpacked=document["unpacked"],
             title=document["title"],
+            media_type=document.get("media_type", MEDIA_LAYER),
         )
 
 
@@ -147,7 +152,7 @@ def make_image(layers: Sequence[Layer], runtime: Runtime, architecture: str = "a
             "mediaType": MEDIA_MANIFEST,
             "config": {"mediaType": MEDIA_CONFIG, "digest": str(Digest.of(config)), "size": len(config)},
             "layers": [
-                {"mediaType": MEDIA_LAYER, "digest": str(layer.digest), "size": layer.size}
+                {"mediaType": layer.media_type, "digest": str(layer.digest), "size": layer.size}
                 for layer in layers
             ],
         }

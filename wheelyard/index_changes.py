@@ -24,6 +24,10 @@ class Change(StrEnum):
     PROJECT = "project"
     TOOLCHAIN = "toolchain"
     """The image that a toolchain's name stands for."""
+    IMAGE_TAG = "image-tag"
+    """The manifest that a tag stands for; an empty digest takes the tag away."""
+    IMAGE_MANIFEST = "image-manifest"
+    """A manifest that a repository has, or has no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,26 +36,32 @@ class IndexChange:
 
     :param at: epoch seconds.
     :param actor: who made it: a token's name.
+    :param id: of its document in the store; those of later changes sort behind.
     """
 
     kind: Change
     at: float
     actor: str
     fields: dict[str, Any]
+    id: str = ""
 
     @classmethod
-    def from_document(cls, document: dict[str, Any]) -> IndexChange:
-        """A change out of its document in the store."""
-        return cls(**{**document, "kind": Change(document["kind"])})
+    def from_document(cls, document: dict[str, Any], name: str = "") -> IndexChange:
+        """A change out of its document in the store.
+
+        :param name: the document's.
+        """
+        return cls(**{**document, "kind": Change(document["kind"]), "id": _id_of(name)})
 
 
 def note_change(
     store: Store, kind: Change, actor: str, fields: dict[str, Any], clock: Callable[[], float] = time.time
 ) -> IndexChange:
     """Keep a change in the store."""
-    change = IndexChange(kind=kind, at=clock(), actor=actor, fields=fields)
-    document = {"kind": kind.value, "at": change.at, "actor": actor, "fields": fields}
-    name = f"{CHANGES}{int(change.at * 1_000_000):020d}-{new_id()}.json"
+    at = clock()
+    name = f"{CHANGES}{int(at * 1_000_000):020d}-{new_id()}.json"
+    change = IndexChange(kind=kind, at=at, actor=actor, fields=fields, id=_id_of(name))
+    document = {"kind": kind.value, "at": at, "actor": actor, "fields": fields}
     store.put_document(name, json.dumps(document, sort_keys=True).encode())
     return change
 
@@ -61,4 +71,8 @@ def read_changes(store: Store) -> Iterator[IndexChange]:
     for name in store.list_documents(CHANGES):
         body = store.get_document(name)
         if body is not None:
-            yield IndexChange.from_document(json.loads(body))
+            yield IndexChange.from_document(json.loads(body), name)
+
+
+def _id_of(name: str) -> str:
+    return name.rpartition("/")[2].removesuffix(".json")

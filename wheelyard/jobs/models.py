@@ -286,3 +286,105 @@ class BuildLockRow(Base):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     lock: Mapped[str] = mapped_column(String(71))
     made_at: Mapped[float] = mapped_column(Float)
+
+
+class ImageRow(Base):
+    """A runtime image that was made here, so that lists need not read every record. Sizes in bytes."""
+
+    __tablename__ = "images"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(71), index=True)
+    image_id: Mapped[str] = mapped_column(String(71), index=True)
+    title: Mapped[str] = mapped_column(String(500))
+    toolchain: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    unpacked: Mapped[int] = mapped_column(BigInteger)
+    made_at: Mapped[float] = mapped_column(Float, index=True)
+
+
+class ImageTagRow(Base):
+    """The manifest that a tag of a repository stands for now."""
+
+    __tablename__ = "image_tags"
+    __table_args__ = (Index("image_tags_by_digest", "digest"),)
+    repository: Mapped[str] = mapped_column(String(200), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(128), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(71))
+    media_type: Mapped[str] = mapped_column(String(200))
+    image_key: Mapped[str] = mapped_column(String(64), default="")
+    at: Mapped[float] = mapped_column(Float)
+    actor: Mapped[str] = mapped_column(String(200))
+
+
+class ImageTagMoveRow(Base):
+    """What a tag stood for from some time on, and who said so; an empty digest says that it was removed.
+
+    The id is that of the change in the store, so that a rebuilt database has the same rows.
+    """
+
+    __tablename__ = "image_tag_moves"
+    __table_args__ = (Index("image_tag_moves_by_tag", "repository", "tag", "at"),)
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    repository: Mapped[str] = mapped_column(String(200))
+    tag: Mapped[str] = mapped_column(String(128))
+    digest: Mapped[str] = mapped_column(String(71))
+    image_key: Mapped[str] = mapped_column(String(64), default="")
+    at: Mapped[float] = mapped_column(Float)
+    actor: Mapped[str] = mapped_column(String(200))
+
+
+class ImageManifestRow(Base):
+    """A manifest that a repository of the registry has.
+
+    :param subject: the manifest that it is about; empty for none.
+    """
+
+    __tablename__ = "image_manifests"
+    __table_args__ = (
+        Index("image_manifests_by_subject", "repository", "subject"),
+        Index("image_manifests_by_digest", "digest"),
+    )
+    repository: Mapped[str] = mapped_column(String(200), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(71), primary_key=True)
+    media_type: Mapped[str] = mapped_column(String(200))
+    size: Mapped[int] = mapped_column(BigInteger)
+    subject: Mapped[str] = mapped_column(String(71), default="")
+    artifact_type: Mapped[str] = mapped_column(Text, default="")
+    annotations: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    at: Mapped[float] = mapped_column(Float)
+    actor: Mapped[str] = mapped_column(String(200))
+
+
+class ImageBlobRow(Base):
+    """A blob that a repository has, because a manifest of it names it; or because it was pushed lately.
+
+    :param manifest: which one; empty for what was pushed, and is yet to be named by one.
+    """
+
+    __tablename__ = "image_blobs"
+    __table_args__ = (Index("image_blobs_by_manifest", "repository", "manifest"),)
+    repository: Mapped[str] = mapped_column(String(200), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(71), primary_key=True)
+    manifest: Mapped[str] = mapped_column(String(71), primary_key=True, default="")
+    at: Mapped[float] = mapped_column(Float)
+
+
+class ImageUploadRow(Base):
+    """A blob that is being pushed to a repository, and how much of it is here, in bytes."""
+
+    __tablename__ = "image_uploads"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    repository: Mapped[str] = mapped_column(String(200))
+    size: Mapped[int] = mapped_column(BigInteger, default=0)
+    actor: Mapped[str] = mapped_column(String(200))
+    at: Mapped[float] = mapped_column(Float, index=True)
+
+
+class ImageUploadPartRow(Base):
+    """One part of a blob that is being pushed: a blob of the store by itself, until the whole is there."""
+
+    __tablename__ = "image_upload_parts"
+    upload: Mapped[str] = mapped_column(String(32), primary_key=True)
+    begins: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[str] = mapped_column(String(71))

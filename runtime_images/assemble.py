@@ -14,7 +14,7 @@ from runtime_images.library_search import Need, Part, find_needs
 from runtime_images.spec import ImageSpec
 from runtime_images.stored_layers import contents_of
 from runtime_images.system_libraries import SystemLayer, make_system_layer
-from runtime_images.wheel_layers import find_wheel_layer
+from runtime_images.wheel_layers import WheelFill, find_wheel_layer
 from wheelyard.digests import canonical_json
 from wheelyard.errors import Conflict, InputError, WheelyardError
 from wheelyard.image_record import ImageRecord, image_document, load_record
@@ -122,7 +122,7 @@ def _stack(spec: ImageSpec, store: Store, compile_layers: Sequence[Layer], scrat
 def _wheel_layers(spec: ImageSpec, store: Store) -> list[Layer]:
     layers = []
     for pin in spec.ordered_wheels:
-        layer = find_wheel_layer(store, pin.digest, spec.toolchain_image)
+        layer = find_wheel_layer(store, pin.digest, WheelFill.of(spec))
         if layer is None:
             raise Conflict(
                 f"{pin.title} has no layer yet",

@@ -43,4 +43,12 @@ class InstallScheme:
     @property
     def suffix(self) -> str:
         """What tells layers of this scheme from others by name; empty for the toolchain's own bases."""
-        return f"-{key_of({'python': self.python, 'site': self.site})[:16]}" if self.site else ""
+        return f"-{key_of(self.to_document())[:16]}" if self.site else ""
+
+    def to_document(self) -> dict[str, str]:
+        """The scheme as JSON-serialisable fields."""
+        return {"python": self.python, "site": self.site}
+
+
+OWN_SCHEME = InstallScheme()
+"""Of the bases that Debian toolchains have."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runtime_images.install_scheme import OWN_SCHEME, InstallScheme
 from runtime_images.wheel_tags import refuse_foreign_wheel
 from wheelyard.digests import Digest, key_of
 from wheelyard.errors import InputError
@@ -27,7 +28,9 @@ class ImageSpec:
     :param toolchain_image: id of its compile image, `sha256:…`, in which wheel layers are filled.
     :param python_tag: for instance `cp311`.
     :param policy: platform tag of the toolchain (PEP 600), for instance `manylinux_2_36_x86_64`.
-    :param base: the runtime base layer.
+    :param base: the runtime base layer, or the lowest one of another base.
+    :param more_base: what of the base lies above that, bottom first.
+    :param scheme: where the base's Python lies and looks for packages.
     :param wheels: in any order; one per project.
     :param app: digest of an uncompressed tar of the application folder, or None.
     :param entrypoint: program and first arguments, as a list; no shell reads it.
@@ -76,6 +79,8 @@ class ImageSpec:
     compression: str = "gzip"
     bytecode: bool = True
     layer_limit: int = LAYER_LIMIT
+    more_base: tuple[Layer, ...] = ()
+    scheme: InstallScheme = OWN_SCHEME
 
     def __post_init__(self) -> None:
         Digest.parse(self.toolchain_image)
@@ -125,6 +130,8 @@ class ImageSpec:
             "format": "" if self.format == "oci" else self.format,
             "compression": "" if self.compression == "gzip" else self.compression,
             "layer_limit": 0 if self.layer_limit == LAYER_LIMIT else self.layer_limit,
+            "more_base": [layer.to_document() for layer in self.more_base],
+            "scheme": None if self.scheme == OWN_SCHEME else self.scheme.to_document(),
         }
         document |= {name: value for name, value in later.items() if value}
         return document if self.bytecode else {**document, "bytecode": False}
@@ -137,6 +144,8 @@ class ImageSpec:
         fields["base"] = Layer.from_document(fields["base"])
         fields["wheels"] = tuple(WheelPin.from_document(wheel) for wheel in fields["wheels"])
         fields["app"] = None if fields["app"] is None else Digest.parse(fields["app"])
+        fields["more_base"] = tuple(Layer.from_document(layer) for layer in fields.get("more_base", ()))
+        fields["scheme"] = InstallScheme(**fields["scheme"]) if "scheme" in fields else OWN_SCHEME
         if "app_wheel" in fields:
             fields["app_wheel"] = WheelPin.from_document(fields["app_wheel"])
         if "healthcheck" in fields:

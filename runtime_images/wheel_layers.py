@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
+from runtime_images.install_scheme import OWN_SCHEME, InstallScheme
 from runtime_images.spec import ImageSpec
 from runtime_images.stored_layers import find_layer, keep_layer
 from wheelyard.digests import Digest
@@ -11,38 +14,51 @@ from wheelyard.image_record import WheelPin
 from wheelyard.oci import Layer
 from wheelyard.store.contract import Store
 
-FILLER_VERSION = 1
+FILLER_VERSION = 2
 """Raised when the filler itself would make another layer of the same wheel; part of every layer's name."""
 
 
-def wheel_layer_document(wheel: Digest, toolchain_image: str) -> str:
-    """Name of the document that says which layer a wheel became.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelFill:
+    """All that makes one wheel another layer than it would be elsewhere.
 
-    :param toolchain_image: id of the compile image whose CPython and pip filled it, `sha256:…`.
+    :param toolchain_image: id of the compile image whose CPython and pip fill it, `sha256:…`.
+    :param scheme: where the image's Python looks for it.
+    :param bytecode: whether it holds compiled Python files.
     """
-    image = Digest.parse(toolchain_image)
-    return f"records/layers/wheels/{wheel.hex}-{image.hex}-{FILLER_VERSION}.json"
+
+    toolchain_image: str
+    scheme: InstallScheme = OWN_SCHEME
+    bytecode: bool = True
+
+    @classmethod
+    def of(cls, spec: ImageSpec) -> Self:
+        """How the wheels of an image are filled."""
+        return cls(toolchain_image=spec.toolchain_image, scheme=spec.scheme, bytecode=spec.bytecode)
+
+    def document(self, wheel: Digest) -> str:
+        """Name of the document that says which layer a wheel became."""
+        image = Digest.parse(self.toolchain_image)
+        kind = ("" if self.bytecode else "-sources") + self.scheme.suffix
+        return f"records/layers/wheels/{wheel.hex}-{image.hex}-{FILLER_VERSION}{kind}.json"
 
 
-def find_wheel_layer(store: Store, wheel: Digest, toolchain_image: str) -> Layer | None:
-    """The layer that a wheel became in a toolchain's image, or `None`."""
-    return find_layer(store, wheel_layer_document(wheel, toolchain_image))
+def find_wheel_layer(store: Store, wheel: Digest, fill: WheelFill) -> Layer | None:
+    """The layer that a wheel became, or `None`."""
+    return find_layer(store, fill.document(wheel))
 
 
 def missing_wheel_layers(spec: ImageSpec, store: Store) -> tuple[WheelPin, ...]:
-    """The wheels of an image that have to be filled before it can be assembled, in layer order."""
-    return tuple(
-        pin
-        for pin in spec.ordered_wheels
-        if find_wheel_layer(store, pin.digest, spec.toolchain_image) is None
-    )
+    """The wheels of an image that have to be filled before it can be assembled."""
+    fill = WheelFill.of(spec)
+    return tuple(pin for pin in spec.ordered_wheels if find_wheel_layer(store, pin.digest, fill) is None)
 
 
-def keep_wheel_layer(store: Store, pin: WheelPin, toolchain_image: str, tar: Path, scratch: Path) -> Layer:
+def keep_wheel_layer(store: Store, pin: WheelPin, fill: WheelFill, tar: Path, scratch: Path) -> Layer:
     """Keep what `fill_wheel_layer` made; safe to repeat.
 
     :param tar: normalised and uncompressed.
     :param scratch: folder for the compressed bytes until they are stored.
     :raises StoredOtherBytes: the same wheel and image became another tar before.
     """
-    return keep_layer(store, wheel_layer_document(pin.digest, toolchain_image), tar, pin.title, scratch)
+    return keep_layer(store, fill.document(pin.digest), tar, pin.title, scratch)

@@ -7,7 +7,6 @@ from typing import Any
 from runtime_images.assemble import assemble
 from runtime_images.report import report_document
 from runtime_images.spec import ImageSpec
-from runtime_images.wheel_layers import keep_wheel_layer, missing_wheel_layers
 from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError
 from wheelyard.image_record import WheelPin
@@ -16,10 +15,10 @@ from wheelyard.jobs.states import State
 from wheelyard.requests import Caller
 from wheelyard.run_settings import check_run_settings
 from worker.context import Work
+from worker.filled_layers import fill_layers
 from worker.outcome import Done, Outcome, Parked
 from worker.plan_job import refuse_failed
 from worker.toolchain_job import ReadyToolchain, ready_toolchain
-from worker.wheel_layer import fill_wheel_layer
 
 
 def make_image(work: Work) -> Outcome:
@@ -91,32 +90,3 @@ def spec_of(request: ImageRequest, ready: ReadyToolchain, build: dict[str, Any])
         bytecode=request.bytecode,
         layer_limit=request.layer_limit,
     )
-
-
-def fill_layers(work: Work, ready: ReadyToolchain, spec: ImageSpec) -> None:
-    """Make the layer of each wheel that has none under this toolchain; it is kept for every later image."""
-    services = work.services
-    scratch = work.scratch / "layers"
-    for pin in missing_wheel_layers(spec, services.store):
-        work.check()
-        work.log.line(f"filling the layer of {pin.project} {pin.version}")
-        folder = scratch / pin.digest.hex
-        folder.mkdir(parents=True)
-        wheel = folder / pin.filename
-        if not services.store.fetch_blob(pin.digest, wheel):
-            raise InfrastructureError(
-                f"{pin.filename} is not in the store any more", do="ask for the build again"
-            )
-        tar = fill_wheel_layer(
-            wheel,
-            folder / "layer.tar",
-            engine=services.engine,
-            image=ready.image,
-            job=work.claim.id,
-            owner=services.owner,
-            settings=services.settings,
-            on_line=work.log.line,
-            watch=work.watch,
-            python=ready.toolchain.python.executable,
-        )
-        keep_wheel_layer(services.store, pin, ready.record.image, tar, folder)

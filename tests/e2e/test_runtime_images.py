@@ -13,7 +13,7 @@ import pytest
 
 from runtime_images.assemble import assemble
 from runtime_images.spec import ImageSpec
-from runtime_images.wheel_layers import find_wheel_layer, keep_wheel_layer, missing_wheel_layers
+from runtime_images.wheel_layers import WheelFill, find_wheel_layer, keep_wheel_layer, missing_wheel_layers
 from tests.e2e.conftest import TOOLCHAIN
 from wheelyard.digests import Digest
 from wheelyard.errors import BuildFailed
@@ -28,7 +28,7 @@ from wheelyard.toolchain_record import load_record
 from worker.engine.command import CommandEngine
 from worker.engine.contract import ContainerSpec
 from worker.toolchain_images import ensure_loaded
-from worker.wheel_layer import fill_wheel_layer
+from worker.wheel_layer import Filling, fill_wheel_layer
 
 pytestmark = pytest.mark.engine
 
@@ -99,16 +99,18 @@ class Bench:
             out.seek(0)
             return out.read()
 
-    def fill(self, wheel: Path, name: str = "layer.tar") -> Path:
-        return fill_wheel_layer(
-            wheel,
-            self.folder / name,
+    def fill(self, wheel: Path, name: str = "layer.tar", **more) -> Path:
+        return fill_wheel_layer(wheel, self.folder / name, self.filling(**more))
+
+    def filling(self, **more) -> Filling:
+        return Filling(
             engine=self.engine,
             image=self.image,
             job="e2e-images",
             owner="e2e",
             settings=self.settings,
             python=self.record.executable,
+            **more,
         )
 
     def assemble(self, *wheels: Path, **more) -> ImageRecord:
@@ -124,8 +126,12 @@ class Bench:
             **more,
         )
         for pin in missing_wheel_layers(spec, self.store):
-            keep_wheel_layer(self.store, pin, self.record.image, self.fill(pins[pin]), self.folder)
+            tar = self.fill(pins[pin], bytecode=spec.bytecode)
+            keep_wheel_layer(self.store, pin, WheelFill.of(spec), tar, self.folder)
         return assemble(spec, self.store, compile_layers=self.record.layers, scratch=self.folder)
+
+    def fill_of(self) -> WheelFill:
+        return WheelFill(toolchain_image=self.record.image)
 
     def pin(self, wheel: Path) -> WheelPin:
         name, version, *_ = wheel.name.split("-")
@@ -222,7 +228,7 @@ def test_equal_requests_are_equal_images_and_share_their_layers(bench, dotter, g
     assert both.manifest_digest == again.manifest_digest
     alone = bench.assemble(dotter)
     assert {layer.digest for layer in alone.layers} < {layer.digest for layer in both.layers}
-    assert find_wheel_layer(bench.store, bench.pin(greeter).digest, bench.record.image) in both.layers
+    assert find_wheel_layer(bench.store, bench.pin(greeter).digest, bench.fill_of()) in both.layers
 
 
 def test_a_library_that_nothing_provides_is_named_with_wheel_and_file(bench):

@@ -2,35 +2,43 @@
 
 It is handed to the CPython of the runtime base, with nothing but the standard library, on 3.9 or newer:
 
-    python3 -I fill_wheel_layer.py PIP WHEEL ROOT TAR
+    python3 -I fill_wheel_layer.py [--no-bytecode] [--python PATH] [--site FOLDER] PIP WHEEL ROOT TAR
 
-pip installs the wheel below ROOT, where this Python's own scheme says (Debian: /usr/local); bytecode is made
-in a fixed order; RECORD is written anew; the files move into TAR one by one and never take their space twice.
+pip installs the wheel below ROOT, where this Python's own scheme says (Debian: /usr/local); for a base with
+another scheme files and shebangs move there; bytecode is made; RECORD is written anew; files move into TAR
+and never take their space twice. What an earlier run left is removed first.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
-import compileall
 import csv
 import hashlib
 import importlib.util
 import io
+import marshal
 import os
-import py_compile
+import shutil
 import subprocess
 import sys
 import tarfile
+import types
+import warnings
 from pathlib import Path
 
 # Written by pip for the machine on which it ran, not for the one on which the files will be.
 DROPPED = {"direct_url.json", "REQUESTED"}
+# A hash is there, and nobody has to look whether the source still has it (PEP 552).
+UNCHECKED_HASH = 1
+# Below that a second process costs more than it brings.
+SOURCES_PER_PROCESS = 50
 
 
 def install(pip: str, wheel: Path, root: Path) -> None:
     """Let pip lay the wheel's files below the root."""
     name, version = wheel.name.split("-")[:2]
-    command = [pip, "--python", sys.executable, "install", "--isolated", "--no-input", "--no-cache-dir"]
+    command = [*pip_command(pip), "install", "--isolated", "--no-input", "--no-cache-dir"]
     command += ["--disable-pip-version-check", "--no-warn-script-location", "--progress-bar", "off"]
     command += ["--no-index", "--no-deps", "--no-compile", "--ignore-installed", "--root", str(root)]
     # By name and folder, not by path: a path would be written down as the package's origin (PEP 610).
@@ -40,19 +48,97 @@ def install(pip: str, wheel: Path, root: Path) -> None:
         sys.exit(f"pip could not install {wheel.name}: status {done.returncode}")
 
 
+def pip_command(pip: str) -> list[str]:
+    """How this Python runs the builder's pip; `pip --python` would start pip twice."""
+    runners = sorted(Path(pip).parent.parent.glob("lib/python3*/site-packages/pip/__pip-runner__.py"))
+    return [sys.executable, "-I", str(runners[0])] if runners else [pip, "--python", sys.executable]
+
+
+def move_to_scheme(root: Path, python: str, site: str) -> None:
+    """Lay the files where a base's own Python finds them, and let scripts begin with it."""
+    places = sorted(root.rglob("*.dist-info/RECORD"))
+    if len(places) != 1:
+        sys.exit(f"one RECORD was expected, {len(places)} are there")
+    old_site = places[0].parent.parent
+    new_site = root / site.lstrip("/") if site else old_site
+    if new_site != old_site:
+        old_prefix, new_prefix = old_site.parents[2], new_site.parents[2]
+        if old_prefix != new_prefix:
+            new_prefix.parent.mkdir(parents=True, exist_ok=True)
+            old_prefix.rename(new_prefix)
+        # pip's lines of RECORD go through the site folder, whose depth is the same in both.
+        moved = new_prefix / old_site.relative_to(old_prefix)
+        new_site.parent.mkdir(parents=True, exist_ok=True)
+        if moved != new_site:
+            moved.rename(new_site)
+    scripts = new_site.parents[2] / "bin"
+    for script in sorted(scripts.iterdir()) if python and scripts.is_dir() else ():
+        body = script.read_bytes()
+        old = f"#!{sys.executable}".encode()
+        if body.startswith((old + b"\n", old + b" ")):
+            script.write_bytes(f"#!{python}".encode() + body[len(old) :])
+
+
 def compile_sources(root: Path) -> None:
-    """Bytecode of every source, sorted, in one process; valid without a look at the source (PEP 552)."""
-    for source in sorted(root.rglob("*.py")):
-        if source.is_file() and not source.is_symlink():
-            # A file in an older Python's syntax stays without bytecode, as pip leaves it.
-            compileall.compile_file(
-                source,
-                quiet=2,
-                force=True,
-                stripdir=str(root),
-                prependdir="/",
-                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-            )
+    """Bytecode of every source, on all processors; a file's is the same whoever makes it."""
+    sources = [path for path in sorted(root.rglob("*.py")) if path.is_file() and not path.is_symlink()]
+    processes = max(1, min(os.cpu_count() or 1, len(sources) // SOURCES_PER_PROCESS))
+    children = []
+    for number in range(1, processes):
+        child = os.fork()
+        if child == 0:
+            compile_part(root, sources[number::processes])
+            os._exit(0)
+        children.append(child)
+    compile_part(root, sources[0::processes])
+    for child in children:
+        _, status = os.waitpid(child, 0)
+        if status != 0:
+            sys.exit(f"a process that made bytecode ended with status {status}")
+
+
+def compile_part(root: Path, sources: list[Path]) -> None:
+    """Write the bytecode of some sources beside them, where importlib looks for it (PEP 3147)."""
+    for place in sources:
+        body = bytecode_of(place.read_bytes(), "/" + str(place.relative_to(root)))
+        # A file in an older Python's syntax stays without bytecode, as pip leaves it.
+        if body is not None:
+            target = Path(importlib.util.cache_from_source(str(place)))
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(body)
+
+
+def bytecode_of(source: bytes, path: str) -> bytes | None:
+    """A source's bytecode: a function of its bytes and path alone, whatever this process compiled before.
+
+    marshal marks an object that somebody else holds, too, and identifiers are held by the whole process: what
+    is marked would depend on the files before. Here each object is held once more, so that all are marked.
+
+    :returns: None where this Python can't read the source.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            code = compile(source, path, "exec", dont_inherit=True, optimize=0)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+            return None
+    held: list[object] = []
+    ahead: list[object] = [code]
+    while ahead:
+        thing = ahead.pop()
+        held.append(thing)
+        if isinstance(thing, types.CodeType):
+            ahead += [thing.co_name, thing.co_filename, thing.co_consts, thing.co_names]
+            ahead += [
+                thing.co_varnames,
+                thing.co_freevars,
+                thing.co_cellvars,
+                getattr(thing, "co_qualname", ""),
+            ]
+        elif isinstance(thing, (tuple, frozenset)):
+            ahead += thing
+    head = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH.to_bytes(4, "little")
+    return head + importlib.util.source_hash(source) + marshal.dumps(code)
 
 
 def write_record(root: Path) -> None:
@@ -101,11 +187,21 @@ def move_into_tar(root: Path, target: Path) -> None:
 
 def main() -> None:
     """Fill one layer."""
-    pip, wheel, root, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
-    install(pip, wheel, root)
-    compile_sources(root)
-    write_record(root)
-    move_into_tar(root, target)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--no-bytecode", action="store_true")
+    parser.add_argument("--python", default="")
+    parser.add_argument("--site", default="")
+    for name, kind in (("pip", str), ("wheel", Path), ("root", Path), ("target", Path)):
+        parser.add_argument(name, type=kind)
+    asked = parser.parse_args()
+    shutil.rmtree(asked.root, ignore_errors=True)
+    asked.target.unlink(missing_ok=True)
+    install(asked.pip, asked.wheel, asked.root)
+    move_to_scheme(asked.root, asked.python, asked.site)
+    if not asked.no_bytecode:
+        compile_sources(asked.root)
+    write_record(asked.root)
+    move_into_tar(asked.root, asked.target)
 
 
 if __name__ == "__main__":

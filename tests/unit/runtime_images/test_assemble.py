@@ -13,7 +13,7 @@ from runtime_images.report import absent_rows, layer_rows, report_document
 from runtime_images.spec import ImageSpec
 from runtime_images.stored_layers import unpacked_layer
 from runtime_images.tar_layer import TarRules, normalise_tar
-from runtime_images.wheel_layers import keep_wheel_layer, missing_wheel_layers
+from runtime_images.wheel_layers import WheelFill, keep_wheel_layer, missing_wheel_layers
 from wheelyard.digests import Digest
 from wheelyard.errors import Conflict, InputError, NotFound, StoreUnavailable
 from wheelyard.image_record import ImageRecord, WheelPin, load_image, load_record
@@ -46,7 +46,7 @@ class Workshop:
         tar = self.scratch / f"{project}.tar"
         with tar.open("wb") as target:
             normalise_tar(self.tars.write(members), target, TarRules(origin=project))
-        keep_wheel_layer(self.store, pin, IMAGE, tar, self.scratch)
+        keep_wheel_layer(self.store, pin, WheelFill(toolchain_image=IMAGE), tar, self.scratch)
         return pin
 
     def app(self, members) -> Digest:

@@ -15,7 +15,7 @@ import pytest
 from wheelyard.errors import BuildFailed, ForeignOutputRefused, InputError
 from wheelyard.settings import Settings
 from worker.engine.contract import ContainerSpec, Ended
-from worker.wheel_layer import fill_wheel_layer
+from worker.wheel_layer import Filling, fill_wheel_layer
 
 SITE = "usr/local/lib/python3.11/dist-packages"
 MODULE = b"x = 1\n"
@@ -65,9 +65,7 @@ def wheel(tmp_path) -> Path:
 
 def fill(engine, wheel, **settings) -> Path:
     lines: list[str] = []
-    target = fill_wheel_layer(
-        wheel,
-        wheel.parent / "layer.tar",
+    filling = Filling(
         engine=engine,
         image="sha256:" + "a" * 64,
         job="job-1",
@@ -75,6 +73,7 @@ def fill(engine, wheel, **settings) -> Path:
         settings=Settings(**settings),
         on_line=lines.append,
     )
+    target = fill_wheel_layer(wheel, wheel.parent / "layer.tar", filling)
     assert lines == ["pip says something"]
     return target
 
@@ -93,7 +92,7 @@ def test_the_container_gets_a_readable_wheel_a_fixed_hash_seed_and_its_job(wheel
     engine = FakeEngine(FILES)
     fill(engine, wheel)
     assert wheel.stat().st_mode & 0o004
-    assert engine.spec.mounts[wheel] == f"/in/{wheel.name}"
+    assert engine.spec.mounts[wheel] == f"/in/{wheel.stem}/{wheel.name}"
     assert (engine.spec.job, engine.spec.owner) == ("job-1", "worker-1")
     assert engine.environment["PYTHONHASHSEED"] == "0"
     assert engine.argv[:2] == ["/usr/bin/python3", "-I"]

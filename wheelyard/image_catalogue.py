@@ -12,12 +12,20 @@ from sqlalchemy.orm import Session
 
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError, NotFound
+from wheelyard.image_manifest import Manifest
 from wheelyard.image_name import ImageName
 from wheelyard.image_record import ImageRecord, load_record
+from wheelyard.image_repositories import stored_manifest
+from wheelyard.image_rows import set_manifest
 from wheelyard.jobs.database import Database, repeated
 from wheelyard.jobs.models import ImageRow, ImageTagRow
 from wheelyard.jobs.rows import new_row
 from wheelyard.store.contract import Store
+
+ALL_IMAGES = "images"
+"""The repository that has every image that was made here, by its digest."""
+MAKER = "wheelyard"
+"""Who stands for what the records of images say."""
 
 _NAMED = 5
 _HEX = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")
@@ -54,9 +62,17 @@ class ImageCatalogue:
 
     @repeated
     def add(self, record: ImageRecord) -> MadeImage:
-        """Note an image whose record is in the store; idempotent."""
+        """Note an image whose record is in the store; idempotent.
+
+        The bucket needs no word of it beside the record: a rebuilt database has the same rows.
+
+        :raises NotFound: its manifest is not in the store.
+        """
+        manifest = stored_manifest(self._store, record.manifest_digest)
+        if manifest is None:
+            raise NotFound(f"the image {record.manifest_digest} is not in the store", key=record.key)
         with self._database.transaction() as session:
-            set_image(session, record, self._clock())
+            set_image(session, record, manifest, self._clock())
             return _made(session.get_one(ImageRow, record.key))
 
     def list(self, limit: int | None = None, before: float | None = None) -> list[MadeImage]:
@@ -114,8 +130,8 @@ class ImageCatalogue:
         return record
 
 
-def set_image(session: Session, record: ImageRecord, made_at: float) -> None:
-    """Make the row of an image, inside the caller's transaction; one that is there keeps its time."""
+def set_image(session: Session, record: ImageRecord, manifest: Manifest, made_at: float) -> None:
+    """Make the rows of an image, inside the caller's transaction; one that is there keeps its time."""
     values = {
         "key": record.key,
         "digest": str(record.manifest_digest),
@@ -130,6 +146,7 @@ def set_image(session: Session, record: ImageRecord, made_at: float) -> None:
         .values(**values, made_at=made_at)
         .on_conflict_do_update(index_elements=["key"], set_=values)
     )
+    set_manifest(session, ALL_IMAGES, manifest, at=made_at, actor=MAKER)
 
 
 def title_of(record: ImageRecord) -> str:

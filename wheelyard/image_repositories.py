@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from wheelyard.digests import Digest
@@ -42,18 +42,18 @@ class Repositories:
 
     # -- reading -------------------------------------------------------------------------------------------
 
-    def names(self, last: str = "", limit: int | None = None) -> list[str]:
+    def names(self, last: str = "", limit: int | None = None, within: Iterable[str] = ()) -> list[str]:
         """Repositories that have a manifest, sorted.
 
         :param last: only those behind this one.
+        :param within: first parts of their names; none means all.
         """
-        query = (
-            select(ImageManifestRow.repository)
-            .where(ImageManifestRow.repository > last)
-            .distinct()
-            .order_by(ImageManifestRow.repository)
-            .limit(limit)
-        )
+        name = ImageManifestRow.repository
+        query = select(name).where(name > last).distinct().order_by(name).limit(limit)
+        if first := sorted(within):
+            query = query.where(
+                or_(*(or_(name == one, name.startswith(f"{one}/", autoescape=True)) for one in first))
+            )
         with self._database.reading() as session:
             return list(session.scalars(query))
 
@@ -124,7 +124,7 @@ class Repositories:
             if known is None:
                 fields = {"repository": repository, "digest": str(manifest.digest)}
                 change = note_change(self._store, Change.IMAGE_MANIFEST, actor, fields, self._clock)
-                set_manifest(session, repository, manifest, change)
+                set_manifest(session, repository, manifest, at=change.at, actor=actor)
 
     def _check_parts(self, session: Session, repository: str, manifest: Manifest) -> None:
         here = _blobs_in(session, repository, manifest.blobs)

@@ -15,7 +15,7 @@ from wheelyard.jobs.rows import new_row
 from wheelyard.store.contract import Store
 
 
-def set_manifest(session: Session, repository: str, manifest: Manifest, change: IndexChange) -> None:
+def set_manifest(session: Session, repository: str, manifest: Manifest, *, at: float, actor: str) -> None:
     """Make the rows of a manifest that a repository has from now on; those that are there stay."""
     values = {
         "repository": repository,
@@ -25,13 +25,13 @@ def set_manifest(session: Session, repository: str, manifest: Manifest, change: 
         "subject": str(manifest.subject or ""),
         "artifact_type": manifest.artifact_type,
         "annotations": dict(manifest.annotations),
-        "at": change.at,
-        "actor": change.actor,
+        "at": at,
+        "actor": actor,
     }
     session.execute(new_row(session, ImageManifestRow).values(**values).on_conflict_do_nothing())
     for digest in sorted(set(manifest.blobs)):
         blob = {"repository": repository, "digest": str(digest), "manifest": str(manifest.digest)}
-        session.execute(new_row(session, ImageBlobRow).values(**blob, at=change.at).on_conflict_do_nothing())
+        session.execute(new_row(session, ImageBlobRow).values(**blob, at=at).on_conflict_do_nothing())
 
 
 def unset_manifest(session: Session, repository: str, digest: Digest) -> None:

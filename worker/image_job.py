@@ -9,6 +9,7 @@ from runtime_images.report import report_document
 from runtime_images.spec import ImageSpec
 from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError
+from wheelyard.image_publication import publish_image
 from wheelyard.image_record import WheelPin
 from wheelyard.image_request import ImageRequest
 from wheelyard.jobs.states import State
@@ -49,6 +50,7 @@ def make_image(work: Work) -> Outcome:
         record = assemble(
             image_spec, services.store, compile_layers=ready.record.layers, scratch=work.scratch / "assemble"
         )
+        publish_image(services.ledger.database, services.store, record, request.tags, work.claim.job.client)
     result = {"image": report_document(record), "build": build, **work.times}
     return Done(result=result)
 

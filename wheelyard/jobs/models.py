@@ -9,6 +9,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_colu
 
 # The same words in indexes and in queries, without parameters: only so does SQLite use a partial index.
 ACTIVE = text("state IN ('queued', 'building', 'publishing')")
+# Sorted by their bytes on every database, as the registry's lists are (distribution-spec, listing tags).
+_BYTEWISE = String(200).with_variant(String(200, collation="C"), "postgresql")
 
 
 class Base(DeclarativeBase):
@@ -307,8 +309,8 @@ class ImageTagRow(Base):
 
     __tablename__ = "image_tags"
     __table_args__ = (Index("image_tags_by_digest", "digest"),)
-    repository: Mapped[str] = mapped_column(String(200), primary_key=True)
-    tag: Mapped[str] = mapped_column(String(128), primary_key=True)
+    repository: Mapped[str] = mapped_column(_BYTEWISE, primary_key=True)
+    tag: Mapped[str] = mapped_column(_BYTEWISE, primary_key=True)
     digest: Mapped[str] = mapped_column(String(71))
     media_type: Mapped[str] = mapped_column(String(200))
     image_key: Mapped[str] = mapped_column(String(64), default="")
@@ -325,8 +327,8 @@ class ImageTagMoveRow(Base):
     __tablename__ = "image_tag_moves"
     __table_args__ = (Index("image_tag_moves_by_tag", "repository", "tag", "at"),)
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
-    repository: Mapped[str] = mapped_column(String(200))
-    tag: Mapped[str] = mapped_column(String(128))
+    repository: Mapped[str] = mapped_column(_BYTEWISE)
+    tag: Mapped[str] = mapped_column(_BYTEWISE)
     digest: Mapped[str] = mapped_column(String(71))
     image_key: Mapped[str] = mapped_column(String(64), default="")
     at: Mapped[float] = mapped_column(Float)
@@ -344,7 +346,7 @@ class ImageManifestRow(Base):
         Index("image_manifests_by_subject", "repository", "subject"),
         Index("image_manifests_by_digest", "digest"),
     )
-    repository: Mapped[str] = mapped_column(String(200), primary_key=True)
+    repository: Mapped[str] = mapped_column(_BYTEWISE, primary_key=True)
     digest: Mapped[str] = mapped_column(String(71), primary_key=True)
     media_type: Mapped[str] = mapped_column(String(200))
     size: Mapped[int] = mapped_column(BigInteger)
@@ -363,7 +365,7 @@ class ImageBlobRow(Base):
 
     __tablename__ = "image_blobs"
     __table_args__ = (Index("image_blobs_by_manifest", "repository", "manifest"),)
-    repository: Mapped[str] = mapped_column(String(200), primary_key=True)
+    repository: Mapped[str] = mapped_column(_BYTEWISE, primary_key=True)
     digest: Mapped[str] = mapped_column(String(71), primary_key=True)
     manifest: Mapped[str] = mapped_column(String(71), primary_key=True, default="")
     at: Mapped[float] = mapped_column(Float)
@@ -374,7 +376,7 @@ class ImageUploadRow(Base):
 
     __tablename__ = "image_uploads"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    repository: Mapped[str] = mapped_column(String(200))
+    repository: Mapped[str] = mapped_column(_BYTEWISE)
     size: Mapped[int] = mapped_column(BigInteger, default=0)
     actor: Mapped[str] = mapped_column(String(200))
     at: Mapped[float] = mapped_column(Float, index=True)

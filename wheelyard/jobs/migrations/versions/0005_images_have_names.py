@@ -8,6 +8,9 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+# Sorted by their bytes on every database, as the registry's lists are.
+_BYTEWISE = sa.String(200).with_variant(sa.String(200, collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Apply the change."""
@@ -24,8 +27,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "image_tags",
-        sa.Column("repository", sa.String(200), primary_key=True),
-        sa.Column("tag", sa.String(128), primary_key=True),
+        sa.Column("repository", _BYTEWISE, primary_key=True),
+        sa.Column("tag", _BYTEWISE, primary_key=True),
         sa.Column("digest", sa.String(71), nullable=False),
         sa.Column("media_type", sa.String(200), nullable=False),
         sa.Column("image_key", sa.String(64), nullable=False),
@@ -36,8 +39,8 @@ def upgrade() -> None:
     op.create_table(
         "image_tag_moves",
         sa.Column("id", sa.String(80), primary_key=True),
-        sa.Column("repository", sa.String(200), nullable=False),
-        sa.Column("tag", sa.String(128), nullable=False),
+        sa.Column("repository", _BYTEWISE, nullable=False),
+        sa.Column("tag", _BYTEWISE, nullable=False),
         sa.Column("digest", sa.String(71), nullable=False),
         sa.Column("image_key", sa.String(64), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
@@ -46,7 +49,7 @@ def upgrade() -> None:
     op.create_index("image_tag_moves_by_tag", "image_tag_moves", ["repository", "tag", "at"])
     op.create_table(
         "image_manifests",
-        sa.Column("repository", sa.String(200), primary_key=True),
+        sa.Column("repository", _BYTEWISE, primary_key=True),
         sa.Column("digest", sa.String(71), primary_key=True),
         sa.Column("media_type", sa.String(200), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
@@ -60,7 +63,7 @@ def upgrade() -> None:
     op.create_index("image_manifests_by_digest", "image_manifests", ["digest"])
     op.create_table(
         "image_blobs",
-        sa.Column("repository", sa.String(200), primary_key=True),
+        sa.Column("repository", _BYTEWISE, primary_key=True),
         sa.Column("digest", sa.String(71), primary_key=True),
         sa.Column("manifest", sa.String(71), primary_key=True),
         sa.Column("at", sa.Float(), nullable=False),
@@ -69,7 +72,7 @@ def upgrade() -> None:
     op.create_table(
         "image_uploads",
         sa.Column("id", sa.String(32), primary_key=True),
-        sa.Column("repository", sa.String(200), nullable=False),
+        sa.Column("repository", _BYTEWISE, nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("actor", sa.String(200), nullable=False),
         sa.Column("at", sa.Float(), nullable=False, index=True),

@@ -6,12 +6,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from wheelyard.build_key import BuildInputs
-from wheelyard.build_limits import limits_of_build
 from wheelyard.build_request import BuildRequest
 from wheelyard.index_file import IndexFile, keep_file
-from wheelyard.plan import Plan, PlanNode, Role, Standing
-from wheelyard.requests import Caller
+from wheelyard.plan import Plan, Role, Standing
 from wheelyard.toolchains import get_toolchain
 from worker.context import Services, Work
 from worker.native_job import submit_native
@@ -19,6 +16,7 @@ from worker.outcome import Done, Outcome, Parked
 from worker.plan_failure import failure_of
 from worker.plan_job import begin
 from worker.plan_progress import PlanProgress, read_errors
+from worker.wheel_job_request import submit_wheel
 from worker.wheel_records import needed_record
 
 
@@ -31,7 +29,7 @@ def make_build(work: Work) -> Outcome:
     spec = work.claim.job.spec
     request = BuildRequest.from_document(spec)
     if "plan" not in spec:
-        begun = begin(work, request)
+        begun = begin(work, request, starts=True)
         if isinstance(begun, Parked):
             return begun
         progress, before = begun, begun.plan
@@ -68,32 +66,15 @@ def submit_due(work: Work, request: BuildRequest, progress: PlanProgress) -> Non
             jobs[node.key] = (
                 submit_native(work, progress.plan.image, node)
                 if node.role is Role.NATIVE
-                else submit_wheel(work, request, progress, node)
+                else submit_wheel(
+                    work,
+                    request,
+                    node,
+                    image=progress.plan.image,
+                    runtime=[one.key for one in progress.runs_with(node)],
+                )
             )
         progress.submitted(node, jobs[node.key])
-
-
-def submit_wheel(work: Work, request: BuildRequest, progress: PlanProgress, node: PlanNode) -> str:
-    """Submit the wheel job of a node; gives the job's id."""
-    services, job = work.services, work.claim.job
-    inputs = BuildInputs.from_document(node.inputs)
-    document: dict[str, Any] = {
-        "inputs": node.inputs,
-        "image": progress.plan.image,
-        "runtime": [one.key for one in progress.runs_with(node)],
-        "limits": limits_of_build(services.settings, request.toolchain, inputs, request.limits).to_document(),
-    }
-    if not node.is_checked:
-        document["test"] = False
-    if node.role is Role.BOOTSTRAP:
-        # It has the name of the wheel that is built with its help, which is the one to be had.
-        document["show"] = False
-    bootstrap = " (bootstrap)" if node.role is Role.BOOTSTRAP else ""
-    submission = services.requests.wheel(
-        node.key, spec=document, title=f"{node.project} {node.version}{bootstrap}", subject=node.project,
-        toolchain=job.toolchain, channel=job.channel, caller=Caller.of_job(job, services.owner),
-    )  # fmt: skip
-    return submission.job.id
 
 
 def answer(work: Work, request: BuildRequest, plan: Plan) -> Done:

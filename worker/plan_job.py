@@ -11,6 +11,7 @@ from wheelyard.jobs.states import Job, Kind, State
 from wheelyard.plan import Plan, PlanNode, Role, Standing
 from wheelyard.plan_outlook import needs_in, path_seconds
 from worker.context import Services, Work
+from worker.early_start import EarlyStart
 from worker.git_source import source_sdists
 from worker.kept_locks import keep_lock
 from worker.outcome import Done, Outcome, Parked
@@ -36,8 +37,11 @@ def make_plan(work: Work) -> Outcome:
     return Done(result=result)
 
 
-def begin(work: Work, request: BuildRequest) -> PlanProgress | Parked:
-    """The plan of a request as it stands before anything is done for it; parked where the toolchain lacks."""
+def begin(work: Work, request: BuildRequest, *, starts: bool = False) -> PlanProgress | Parked:
+    """The plan of a request as it stands before anything is done for it; parked where the toolchain lacks.
+
+    :param starts: whether wheels that wait for nothing are begun while the plan is made.
+    """
     services = work.services
     refuse_failed(services.ledger.get_many(work.claim.job.children))
     image = services.catalogue.toolchain_image(request.toolchain)
@@ -51,7 +55,13 @@ def begin(work: Work, request: BuildRequest) -> PlanProgress | Parked:
         lock = planner.allowed(lock_request(work, request, ready, planner.resolver, requirements))
         digest = keep_lock(services, lock)
     with work.phase("fetch"):
-        planned = planner.plan(lock, str(digest))
+        early = EarlyStart(work, request, ready) if starts else None
+        try:
+            planned = planner.plan(lock, str(digest), early)
+        except BaseException:
+            if early is not None:
+                early.leave()
+            raise
         progress = PlanProgress(planned.plan, services, ready.toolchain, planned.errors)
         progress.settle()
         estimate(progress, services)

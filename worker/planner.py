@@ -16,7 +16,8 @@ from wheelyard.plan import Plan, Role
 from wheelyard.upstream.fetch import fetch_file
 from wheelyard.upstream.index import Upstream
 from worker.context import Work
-from worker.node_draft import Drafting
+from worker.early_start import EarlyStart
+from worker.node_draft import Draft, Drafting
 from worker.plan_graph import cycles
 from worker.plan_sketch import Sketch
 from worker.resolve import Resolver
@@ -109,16 +110,21 @@ class Planner:
                     projects=sorted({pin.project, *others}),
                 )
 
-    def plan(self, lock: Lock, digest: str) -> Planned:
+    def plan(self, lock: Lock, digest: str, early: EarlyStart | None = None) -> Planned:
         """The plan of a lock. No key is computed yet, and nothing is looked up in the cache.
 
         :param lock: as `allowed` gives it.
         :param digest: of the lock as it is kept.
+        :param early: begins what needs nothing else of the plan as soon as it is known.
         :raises InfrastructureError: something that we stand on failed.
         :raises Cancelled: the job was cancelled.
         """
-        sketch = self._sketch(lock)
-        self._refuse_unknown_variants({draft.project for draft in sketch.drafts.values()})
+        if self._request.build_deps == "wheels":
+            # These are all that is built, and what is wrong with them is said before anything is begun.
+            self._refuse_unknown_variants({pin.project for pin in lock.pins})
+        sketch = self._sketch(lock, early)
+        if sketch.from_source:
+            self._refuse_unknown_variants({draft.project for draft in sketch.drafts.values()})
         nodes, errors = sketch.nodes(self._seeds(sketch))
         for node in nodes:
             if node.role is Role.SEED:
@@ -145,13 +151,21 @@ class Planner:
                 projects=unknown,
             )
 
-    def _sketch(self, lock: Lock) -> Sketch:
+    def _sketch(self, lock: Lock, early: EarlyStart | None) -> Sketch:
         """Drafts of the lock's pins, then of what these are built with, and so on to the root."""
         sketch = Sketch(from_source=self._request.build_deps == "source")
         pins = sketch.note(lock)
         sketch.runtime = frozenset(pins)
+
+        def draft_of(pin: Pin) -> Draft:
+            draft = self._drafting.draft(pin)
+            alone = not sketch.from_source and not sketch.run_needs[f"{pin.project}=={pin.version}"]
+            if early is not None and alone:
+                early.begin(draft)
+            return draft
+
         while pins:
-            drafts = self._each(self._drafting.draft, pins.values())
+            drafts = self._each(draft_of, pins.values())
             sketch.drafts |= dict(zip(pins, drafts, strict=True))
             pins = {}
             if sketch.from_source:

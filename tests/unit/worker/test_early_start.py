@@ -1,0 +1,115 @@
+"""What is begun while a plan is still being made, on a real ledger; no container, and no index but a list."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from tests.unit.worker.test_planner import IMAGE, TOOLCHAIN, Village, lock
+from wheelyard.build_request import BuildRequest
+from wheelyard.errors import InputError
+from wheelyard.jobs.states import Kind, State
+from wheelyard.requests import Requests
+from worker.early_start import EarlyStart
+from worker.plan_progress import PlanProgress
+from worker.wheel_job_request import submit_wheel
+
+
+class Bell:
+    def ring(self, _job_id, _queue):
+        return
+
+
+class Yard(Village):
+    """A village whose plans belong to a build of Ada's."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.request = BuildRequest(requirements=("app",), toolchain=TOOLCHAIN.name)
+        self.services.requests = Requests(self.services.ledger, self.services.catalogue, Bell(), 60)
+        job, _joined = self.services.ledger.submit(
+            Kind.BUILD, "build", spec=self.request.to_document(), title="app", toolchain=TOOLCHAIN.name,
+            client="ada",
+        )  # fmt: skip
+        self.work.claim = self.services.ledger.claim(job.id, "me", 30)
+        self.early = EarlyStart(self.work, self.request, self.ready)
+
+    def plan_early(self, *pins, needs=(), **request):
+        planner = self.planner(**request)
+        return planner.plan(planner.allowed(lock(*pins, needs=needs)), "sha256:0", self.early)
+
+    def queued(self):
+        jobs = self.services.ledger.next_in_turn([f"toolchain.{TOOLCHAIN.name}"], 99)
+        return {job.title: job for job in jobs if job.kind is Kind.WHEEL}
+
+
+@pytest.fixture
+def yard(tmp_path):
+    made = Yard(tmp_path)
+    yield made
+    made.database.close()
+
+
+def test_begins_what_needs_nothing_else_before_there_is_a_plan(yard):
+    low, top = yard.add("low"), yard.add("top")
+    for project in ("low", "top"):
+        yard.built_with(project, build_deps="wheels")
+    yard.plan_early(low, top, needs=[("top", "low")])
+    assert list(yard.queued()) == ["low 1.0"]
+
+
+def test_the_plan_gets_the_jobs_that_were_begun(yard):
+    low = yard.add("low")
+    yard.built_with("low", build_deps="wheels")
+    planned = yard.plan_early(low)
+    progress = PlanProgress(planned.plan, yard.services, TOOLCHAIN, planned.errors)
+    progress.settle()
+    (due,) = progress.due()
+    (begun,) = yard.queued().values()
+    assert submit_wheel(yard.work, yard.request, due, image=IMAGE, runtime=()) == begun.id
+    assert begun.spec["inputs"] == due.inputs
+    assert yard.services.ledger.get(begun.id).waiters == 1
+
+
+def test_from_source_nothing_is_begun_early(yard):
+    app, tool = yard.add("app"), yard.add("tool")
+    yard.built_with("app", tool)
+    yard.built_with("tool")
+    yard.plan_early(app, build_deps="source")
+    assert yard.queued() == {}
+
+
+def test_what_can_not_be_built_is_not_begun(yard):
+    broken = yard.add("broken")
+    yard.built_with("broken", build_deps="wheels")
+    (yard.recipes / "broken.toml").write_text('colour = "red"\n')
+    planned = yard.plan_early(broken)
+    assert yard.queued() == {}
+    assert list(planned.errors) == ["broken==1.0"]
+
+
+def test_an_unknown_variant_is_refused_before_anything_is_begun(yard):
+    low = yard.add("low")
+    yard.built_with("low", build_deps="wheels")
+    with pytest.raises(InputError, match="variant"):
+        yard.plan_early(low, variants={"other": "full"})
+    assert yard.queued() == {}
+
+
+def test_without_a_plan_what_nobody_else_waits_for_is_ended(yard):
+    mine, shared = yard.add("mine"), yard.add("shared")
+    for project in ("mine", "shared"):
+        yard.built_with(project, build_deps="wheels")
+    yard.plan_early(mine, shared)
+    jobs = yard.queued()
+    other = SimpleNamespace(
+        **{**vars(yard.work), "claim": SimpleNamespace(id="o" * 32, job=jobs["shared 1.0"])}
+    )
+    planned = yard.plan(shared, build_deps="wheels")
+    progress = PlanProgress(planned.plan, yard.services, TOOLCHAIN, planned.errors)
+    progress.settle()
+    submit_wheel(other, yard.request, progress.due()[0], image=IMAGE, runtime=())
+    yard.early.leave()
+    assert yard.services.ledger.get(jobs["mine 1.0"].id).state is State.CANCELLED
+    assert yard.services.ledger.get(jobs["shared 1.0"].id).state is State.QUEUED

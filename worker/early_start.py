@@ -1,0 +1,56 @@
+"""Wheels that wait for nothing are begun while the rest of their plan is still being made."""
+
+from __future__ import annotations
+
+import threading
+
+from wheelyard.build_request import BuildRequest
+from wheelyard.errors import Conflict, NotFound
+from wheelyard.plan import PlanNode, Standing
+from worker.context import Work
+from worker.fitting_wheel import fitting_record
+from worker.node_draft import Draft
+from worker.toolchain_job import ReadyToolchain
+from worker.wheel_job_request import submit_wheel
+from worker.wheel_records import whole_record
+
+
+class EarlyStart:
+    """Submits the wheel of a draft as soon as it is made. Safe to use from any number of threads.
+
+    The plan that comes of the draft submits it again, and gets the same job: a key has one job at a time.
+    That holds for a worker that dies in between, too.
+    """
+
+    def __init__(self, work: Work, request: BuildRequest, ready: ReadyToolchain) -> None:
+        self._work = work
+        self._request = request
+        self._ready = ready
+        self._jobs: list[str] = []
+        self._lock = threading.Lock()
+
+    def begin(self, draft: Draft) -> None:
+        """Submit the wheel of a draft that needs no other node, unless it is there or can't be built."""
+        inputs = draft.inputs
+        if inputs is None or draft.error is not None or draft.natives:
+            return
+        services = self._work.services
+        with self._lock:
+            if whole_record(services, inputs.key) or fitting_record(services, inputs, self._ready.toolchain):
+                return
+            node = PlanNode(
+                id=draft.id, project=draft.project, version=draft.version, inputs=inputs.to_document(),
+                key=inputs.key, standing=Standing.WAITING, is_checked=True,
+            )  # fmt: skip
+            image = self._ready.record.image
+            self._jobs.append(submit_wheel(self._work, self._request, node, image=image, runtime=()))
+
+    def leave(self) -> None:
+        """Wait for none of them any more: there will be no plan. What nobody else waits for is ended."""
+        for job in self._jobs:
+            try:
+                self._work.services.ledger.cancel(
+                    job, self._work.services.owner, "there is no plan", waiter=self._work.claim.id
+                )
+            except (Conflict, NotFound):
+                continue

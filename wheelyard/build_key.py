@@ -10,6 +10,9 @@ from wheelyard.digests import key_of
 RECIPE_FORMAT = 2
 """Raised when the builder itself would make other bytes of the same inputs; part of every key."""
 
+ConfigSetting = str | list[str]
+"""A config setting (PEP 517): a list is one that is given several times, as pip and build have it."""
+
 _NOTHING: dict[str, Any] = {
     "build_deps": "wheels",
     "build_requires": [],
@@ -55,7 +58,7 @@ class BuildInputs:
     python_tag: str
     build_wheels: dict[str, str]
     environment: dict[str, str]
-    config_settings: dict[str, str]
+    config_settings: dict[str, ConfigSetting]
     patches: tuple[str, ...] = ()
     variant: str = ""
     build_deps: str = "wheels"

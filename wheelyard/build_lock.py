@@ -7,7 +7,7 @@ from typing import Any
 
 from packaging.utils import parse_wheel_filename
 
-from wheelyard.build_key import BuildInputs
+from wheelyard.build_key import BuildInputs, ConfigSetting
 from wheelyard.digests import Digest, key_of
 from wheelyard.locks import IndexFile, Lock, Pin
 
@@ -17,7 +17,7 @@ def build_lock_key(
     sdist: str,
     image: str,
     environment: Mapping[str, str],
-    config_settings: Mapping[str, str],
+    config_settings: Mapping[str, ConfigSetting],
     build_deps: str = "wheels",
     build_requires: Sequence[str] = (),
     replaced_build_requires: Sequence[str] | None = None,

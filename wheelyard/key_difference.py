@@ -8,7 +8,7 @@ from typing import Any
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from wheelyard.build_key import BuildInputs
+from wheelyard.build_key import BuildInputs, ConfigSetting
 
 _DIGEST = "sha256:"
 _SHOWN_DIGITS = 12
@@ -83,8 +83,8 @@ def _entries(field: str, words: str) -> _Comparison:
     """Compares a field that has a value for each name."""
 
     def compare(before: BuildInputs, after: BuildInputs) -> Iterator[Change]:
-        old: Mapping[str, str] = getattr(before, field)
-        new: Mapping[str, str] = getattr(after, field)
+        old = {name: _text(value) for name, value in getattr(before, field).items()}
+        new = {name: _text(value) for name, value in getattr(after, field).items()}
         for name in sorted({*old, *new}):
             if old.get(name) == new.get(name):
                 continue
@@ -92,6 +92,10 @@ def _entries(field: str, words: str) -> _Comparison:
             yield Change(field=field, name=name, before=old.get(name, ""), after=new.get(name, ""), text=text)
 
     return compare
+
+
+def _text(value: ConfigSetting) -> str:
+    return value if isinstance(value, str) else ", ".join(value)
 
 
 def _told(what: str, old: str | None, new: str | None) -> str:

@@ -53,8 +53,14 @@ def read_assignments(pairs: Sequence[str]) -> dict[str, Value]:
                 expected="FIELD=VALUE with one of " + ", ".join(RecipeFields.model_fields),
                 do="see `wheelyard recipe schema`",
             )
-        found[field] = text if table in _TEXT_TABLES and text != "false" else _value(text)
+        found[field] = text if _is_text(table, text) else _value(text)
     return found
+
+
+def _is_text(table: str, text: str) -> bool:
+    """Whether a value stands for itself, quotes and all."""
+    is_list = table == "config_settings" and text.startswith("[")
+    return table in _TEXT_TABLES and text != "false" and not is_list
 
 
 def _value(text: str) -> Value:

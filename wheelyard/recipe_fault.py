@@ -31,7 +31,7 @@ _WORDS = {
     "missing": "a value: it can't be left out",
 }
 # pydantic's own words for the members of a union; they stand in a fault's place like names.
-_MEMBERS = ("str", "constrained-str")
+_MEMBERS = ("str", "constrained-str", "list[str]")
 
 
 def wrong_recipe(fault: Any, origin: str, fields: Sequence[str]) -> InputError:
@@ -72,8 +72,10 @@ def _expected(fault: Any) -> str:
     kind, place = fault["type"], fault["loc"]
     if kind == "string_pattern_mismatch" and place[-1:] == ("file",):
         return "a file beside the recipe or in a folder there, such as numpy/fix.patch, and no way out of it"
-    if kind == "string_type" and {"environment", "config_settings"} & set(place[:-1]):
+    if kind == "string_type" and "environment" in place[:-1]:
         return "text in quotes, or false to take it away"
+    if kind == "string_type" and "config_settings" in place[:-1]:
+        return "text in quotes, a list of such, or false to take it away"
     return _WORDS.get(kind, str(fault["msg"]).removeprefix("Value error, "))
 
 

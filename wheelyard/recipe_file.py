@@ -86,8 +86,10 @@ class RecipeFields(_Table):
     environment: dict[VariableName, str | Literal[False]] = Field(
         {}, description="Variables of the build backend; `false` takes away what an earlier layer set."
     )
-    config_settings: dict[str, str | Literal[False]] = Field(
-        {}, description="PEP 517 config settings; `false` takes away what an earlier layer set."
+    config_settings: dict[str, str | list[str] | Literal[False]] = Field(
+        {},
+        description="PEP 517 config settings, a list for one that is given several times; `false` takes away "
+        "what an earlier layer set.",
     )
     natives: list[NativeName] = Field([], description="Native artifacts that it is compiled against.")
     build_requires: list[BuildRequirement] = Field(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wheelyard.build_key import BuildInputs
+from wheelyard.build_key import BuildInputs, ConfigSetting
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError, NotFound
 from wheelyard.limits import NOTHING_ASKED, AskedLimits
@@ -34,7 +34,7 @@ class Recipe:
     """What holds for one version of a project in one variant; a project without a recipe has the empty one.
 
     :param environment: variables of the build backend.
-    :param config_settings: PEP 517 config settings.
+    :param config_settings: PEP 517 config settings; a list for one that is given several times.
     :param packages: Debian packages of the build, beyond the toolchain's.
     :param natives: native artifacts that it is compiled against.
     :param build_requires: build requirements beside the sdist's own ones.
@@ -51,7 +51,7 @@ class Recipe:
 
     project: str
     environment: dict[str, str] = field(default_factory=dict)
-    config_settings: dict[str, str] = field(default_factory=dict)
+    config_settings: dict[str, ConfigSetting] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
     natives: tuple[str, ...] = ()
     build_requires: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from wheelyard.build_key import ConfigSetting
 from wheelyard.digests import Digest
 from wheelyard.errors import BuildFailed, ForeignOutputRefused, InfrastructureError, InputError
 from wheelyard.locks import IndexFile, Lock, LockedLine, Pin, parse_lock_text
@@ -123,7 +124,7 @@ class Resolver:
         sdist: Path,
         filename: str,
         *,
-        config_settings: Mapping[str, str] | None = None,
+        config_settings: Mapping[str, ConfigSetting] | None = None,
         environment: Mapping[str, str] | None = None,
         wanted: Wanted = "wheel",
         more: Sequence[str] = (),

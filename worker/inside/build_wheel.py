@@ -149,9 +149,10 @@ def config_settings(job: Job) -> Job:
     """
     settings = dict(job["config_settings"])
     jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL")
-    given = settings.get("compile-args", "")
-    if jobs and build_backend(source(job)) == "mesonpy" and "-j" not in given:
-        settings["compile-args"] = [*([given] if given else []), f"-j{jobs}"]
+    said = settings.get("compile-args", [])
+    given = [said] if isinstance(said, str) else said
+    if jobs and build_backend(source(job)) == "mesonpy" and not any("-j" in one for one in given):
+        settings["compile-args"] = [*given, f"-j{jobs}"]
     return settings
 
 

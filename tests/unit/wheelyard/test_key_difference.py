@@ -71,6 +71,12 @@ def test_variables_and_settings_come_go_and_change():
     ]
 
 
+def test_a_setting_that_is_given_twice_is_told_with_both():
+    before = replace(INPUTS, config_settings={"setup-args": "-Da=1"})
+    after = replace(INPUTS, config_settings={"setup-args": ["-Da=1", "-Db=2"]})
+    assert texts(before, after) == ["the config setting setup-args changed from -Da=1 to -Da=1, -Db=2"]
+
+
 def test_packages_say_their_versions_and_patches_their_first_digits():
     before = replace(INPUTS, packages={"libopenblas-dev": f"0.3.21 {ONE}"}, patches=(ONE,))
     after = replace(INPUTS, packages={"libopenblas-dev": f"0.3.26 {TWO}"}, patches=(ONE, TWO))

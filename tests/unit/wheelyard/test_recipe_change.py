@@ -77,6 +77,11 @@ def test_a_value_that_can_not_be_is_refused_before_anything_is_written(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_setting_may_be_a_list():
+    found = read_assignments(['config_settings.setup-args=["-Da=1", "-Db=2"]', "config_settings.x=-Dq='['"])
+    assert found == {"config_settings.setup-args": ["-Da=1", "-Db=2"], "config_settings.x": "-Dq='['"}
+
+
 def test_a_variable_is_text_even_where_it_looks_like_a_number():
     assert read_assignments(["environment.JOBS=4", "environment.X=false"]) == {
         "environment.JOBS": "4",

@@ -82,6 +82,11 @@ def test_a_field_that_is_like_no_other_is_answered_with_all_that_there_are():
     assert refused("zzz = 1").expected.startswith("one of packages, environment")
 
 
+def test_a_setting_may_be_given_several_times():
+    recipe = parse_recipe_file('config_settings = { "setup-args" = ["-Da=1", "-Db=2"] }', "a.toml")
+    assert recipe.config_settings == {"setup-args": ["-Da=1", "-Db=2"]}
+
+
 @pytest.mark.parametrize(
     ("text", "place", "expected"),
     [
@@ -89,6 +94,11 @@ def test_a_field_that_is_like_no_other_is_answered_with_all_that_there_are():
         ("packages = [1]", "packages.0", "text in quotes"),
         ('memory_per_job = "1"', "memory_per_job", "a whole number"),
         ("environment = { X = 4 }", "environment.X", "text in quotes, or false to take it away"),
+        (
+            'config_settings = { "setup-args" = ["-Da=1", 2] }',
+            "config_settings.setup-args",
+            "text in quotes, a list of such, or false",
+        ),
         (
             "[variants.full]\nenvironment = { X = 4 }",
             "variants.full.environment.X",

@@ -16,7 +16,6 @@ from wheelyard.toolchains import get_toolchain
 
 MAX_REQUIREMENTS = 2000
 MAX_CONSTRAINTS = 5000
-Text = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00]*$")]
 Requirement = Annotated[str, StringConstraints(max_length=1000)]
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$")]
 VariantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -110,7 +109,7 @@ class BuildBody(AskBody):
         :raises NotFound: there is no such channel or toolchain.
         """
         settings = services.settings
-        requirements = normalise_requirements(self.requirements, git=True)
+        requirements = normalise_requirements(self.requirements, git=True) if self.requirements else ()
         check_git_hosts(requirements, settings.git_host_patterns)
         return BuildRequest(
             requirements=requirements,

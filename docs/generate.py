@@ -1,4 +1,4 @@
-"""Writes the reference pages that come from the code: settings, command line, HTTP API, a recipe's schema.
+"""Writes the reference pages that come from the code: settings, command line, HTTP API, schemas.
 
 `python docs/generate.py` writes them; `--check` only says which are not current, for the test.
 """
@@ -205,11 +205,19 @@ def recipe_schema() -> str:
     return json.dumps(recipe_file.recipe_schema(), indent=2) + "\n"
 
 
+def image_schema() -> str:
+    """The JSON schema of an image's file, as the model of its document makes it."""
+    from wheelyard import image_file
+
+    return json.dumps(image_file.image_schema(), indent=2) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "command-line.md": command_page,
     "http-api.md": api_page,
     "recipe.schema.json": recipe_schema,
+    "image.schema.json": image_schema,
 }
 
 

@@ -32,6 +32,7 @@ from wheelyard.errors import (
     Unauthorized,
     WheelyardError,
 )
+from wheelyard.image_fields import ImageFields
 from wheelyard.recipes import list_recipes, resolve_recipe
 
 TOOLCHAIN = {
@@ -46,10 +47,10 @@ TOOLCHAIN = {
     "record": None,
 }
 _REQUEST_FIELDS = {
-    "requirements", "constraints", "build_constraints", "toolchain", "channel", "refresh",
-    "app", "entrypoint", "command", "environment", "labels", "workdir", "user", "limits",
+    "requirements", "constraints", "build_constraints", "toolchain", "channel", "refresh", "limits",
     "variants", "hashes", "build_deps",
 }  # fmt: skip
+_IMAGE_FIELDS = {"app", "app_wheel", "app_wheel_name", *ImageFields.model_fields}
 _ASKER_FIELDS = {"priority", "client", "webhook"}
 ENDED = {"succeeded", "failed", "cancelled"}
 
@@ -400,9 +401,12 @@ class _Door(BaseHTTPRequestHandler):
             raise NotFound(f"job {service.job(found[1]).id} has no plan yet")
         elif path in ("/v1/builds", "/v1/plans", "/v1/images"):
             spec = json.loads(body)
-            if not spec.get("requirements") or set(spec) - _REQUEST_FIELDS - _ASKER_FIELDS:
+            more = _IMAGE_FIELDS if path == "/v1/images" else set()
+            asked = spec.get("requirements") or any(spec.get(name) for name in more)
+            if not asked or set(spec) - _REQUEST_FIELDS - _ASKER_FIELDS - more:
                 raise InputError("the request is wrong at body.requirements")
-            self._take(path.removeprefix("/v1/").removesuffix("s"), ", ".join(spec["requirements"]), spec)
+            title = ", ".join(spec.get("requirements", ()))
+            self._take(path.removeprefix("/v1/").removesuffix("s"), title, spec)
         elif found := re.fullmatch(r"/v1/toolchains/([^/]+)/builds", path):
             asked = {name: value for name, value in json.loads(body).items() if name in _ASKER_FIELDS}
             self._take("toolchain", f"toolchain {found[1]}", {"toolchain": found[1], **asked})

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from wheelyard.errors import InputError
+from wheelyard.image_name import ImageName
 from wheelyard.image_request import MOST_LAYERS, ImageRequest
 from wheelyard.run_settings import check_run_settings
 
@@ -20,7 +21,6 @@ _BASE = re.compile(
     r"(?:[A-Za-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:(?:\.|_|__|-+|/)[a-z0-9]+)*(?::\w[\w.-]{0,127})?@sha256:[0-9a-f]{64}",
     re.ASCII,
 )
-_TAG = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+|/)[a-z0-9]+)*:\w[\w.-]{0,127}", re.ASCII)
 _NAMES = {
     "packages": (re.compile(r"[a-z0-9][a-z0-9+.-]{1,199}"), "names of Debian packages, such as ffmpeg"),
     "whole_packages": (re.compile(r"[a-z0-9][a-z0-9+.-]{1,199}"), "names of Debian packages, such as ffmpeg"),
@@ -35,6 +35,7 @@ def check_image_request(request: ImageRequest) -> None:
     :raises InputError: the message says what it is.
     """
     check_run_settings(request)
+    _check_content(request)
     for field, (grammar, expected) in _NAMES.items():
         _check_names(field, getattr(request, field), grammar, expected)
     _check_base(request.base)
@@ -44,6 +45,16 @@ def check_image_request(request: ImageRequest) -> None:
     _check_numbers(request)
     _check_app_wheel(request)
     _check_source(request.check)
+
+
+def _check_content(request: ImageRequest) -> None:
+    content = (request.build.requirements, request.app, request.app_wheel, request.packages)
+    if not any((*content, request.whole_packages, request.natives)):
+        raise InputError(
+            "the image would hold nothing but its base",
+            expected="requirements, an application, packages or natives",
+            do="name at least one project, for instance numpy",
+        )
 
 
 def _check_names(field: str, names: Iterable[str], grammar: re.Pattern[str], expected: str) -> None:
@@ -65,11 +76,7 @@ def _check_base(base: str) -> None:
 
 def _check_tags(tags: Iterable[str]) -> None:
     for tag in tags:
-        if not _TAG.fullmatch(tag):
-            raise InputError(
-                f"{tag[:300]!r} is not a tag of an image",
-                expected="REPOSITORY:TAG, the repository in lower case, such as team/app:1.2",
-            )
+        ImageName.tagged(tag)
 
 
 def _check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:

@@ -4,99 +4,91 @@
 
 from __future__ import annotations
 
-import shlex
-import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from wheelyard.cli.build_command import (
-    Batch,
-    ChannelName,
-    Progress,
-    Refresh,
-    ToolchainName,
-    Webhook,
-    asker_fields,
-)
+from wheelyard.cli import image_options
+from wheelyard.cli.build_command import Batch, Progress, Refresh, ToolchainName, Webhook, asker_fields
 from wheelyard.cli.image_loading import LoadEngine, find_engine
 from wheelyard.cli.input_options import (
-    BuildDeps,
+    BuildConstraints,
     BuildDepsFrom,
-    Chosen,
     Constraints,
     Extras,
     Groups,
-    Locked,
     RequirementFiles,
     Requirements,
     Variants,
-    build_request,
+    variants_field,
 )
 from wheelyard.cli.limit_options import Cpus, Disk, Memory, Timeout, limits_field
-from wheelyard.cli.own_sdists import with_uploads
 from wheelyard.cli.progress.display import ProgressStyle, resolve_style
 from wheelyard.cli.session import session_of
-from wheelyard.errors import InputError
-
-if TYPE_CHECKING:
-    # Loaded when it is needed: `--help` answers sooner without.
-    from wheelyard.client import Client
-
-_CHUNK = 1 << 18
 
 
 def image(
     context: typer.Context,
     requirements: Requirements = None,
+    spec: image_options.Spec = None,
     files: RequirementFiles = None,
     constraint: Constraints = None,
     extra: Extras = None,
     group: Groups = None,
-    locked: Locked = False,
-    build_deps: BuildDeps = BuildDepsFrom.WHEELS,
-    variant: Variants = None,
-    toolchain: ToolchainName = "",
-    channel: ChannelName = "default",
-    refresh: Refresh = False,
-    app: Annotated[
-        Path | None,
+    locked: Annotated[
+        bool, typer.Option("--locked", help="Refuse what has no exact version and hash in the files.")
+    ] = False,
+    build_deps: Annotated[
+        BuildDepsFrom | None,
         typer.Option(
-            "--app", help="Folder of the application; its .dockerignore is followed.", metavar="DIR"
+            "--build-deps",
+            help="Where build requirements come from: upstream's wheels, or built here from source, to the "
+            "root.  [default: wheels]",
         ),
     ] = None,
+    build_constraint: BuildConstraints = None,
+    variant: Variants = None,
+    toolchain: ToolchainName = "",
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            "--channel", "-c", help="Index that the wheels go to.  [default: default]", metavar="NAME"
+        ),
+    ] = None,
+    refresh: Refresh = False,
+    app: image_options.App = None,
+    package: image_options.Packages = None,
+    whole_package: image_options.WholePackages = None,
+    native: image_options.Natives = None,
+    base: image_options.Base = None,
+    entrypoint: image_options.Entrypoint = None,
+    command: image_options.Command = None,
+    environment: image_options.Environment = None,
+    label: image_options.Labels = None,
+    workdir: image_options.Workdir = None,
+    user: image_options.User = None,
+    allow_root: image_options.AllowRoot = False,
+    port: image_options.Ports = None,
+    healthcheck: image_options.Healthcheck = None,
+    health_interval: image_options.HealthInterval = None,
+    health_timeout: image_options.HealthTimeout = None,
+    health_start_period: image_options.HealthStartPeriod = None,
+    health_retries: image_options.HealthRetries = None,
+    image_format: image_options.Format = None,
+    compression: image_options.Compression = None,
+    bytecode: image_options.Bytecode = None,
+    layer_limit: image_options.LayerLimit = None,
+    size_budget: image_options.SizeBudget = None,
+    optional_library: image_options.OptionalLibraries = None,
+    smoke_test: image_options.SmokeTest = None,
+    check: image_options.Check = None,
+    policy: image_options.Policy = None,
+    tag: image_options.Tags = None,
     memory: Memory = "",
     cpus: Cpus = 0.0,
     disk: Disk = "",
     timeout: Timeout = "",
-    entrypoint: Annotated[
-        str,
-        typer.Option(
-            help="What the container runs, as one word list: 'python3 main.py'. Empty means Python.",
-            metavar="WORDS",
-        ),
-    ] = "",
-    cmd: Annotated[
-        str, typer.Option(help="Arguments after the entry point, as one word list.", metavar="WORDS")
-    ] = "",
-    env: Annotated[
-        list[str] | None,
-        typer.Option("--env", "-e", help="Variable of the image; may be repeated.", metavar="K=V"),
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option("--label", "-l", help="Label of the image; may be repeated.", metavar="K=V"),
-    ] = None,
-    workdir: Annotated[str, typer.Option(help="Working folder.", metavar="PATH")] = "/app",
-    user: Annotated[
-        str, typer.Option(help="User and group that it runs as.", metavar="UID:GID")
-    ] = "1000:1000",
-    tag: Annotated[
-        list[str] | None,
-        typer.Option("--tag", help="Name of the image; may be repeated.", metavar="NAME:TAG"),
-    ] = None,
     load: Annotated[bool, typer.Option("--load", help="Load it into podman or docker.")] = False,
     engine: Annotated[LoadEngine, typer.Option(help="Which one --load means.")] = LoadEngine.AUTO,
     output: Annotated[
@@ -114,46 +106,71 @@ def image(
     """Make a slim runtime image of requirements: wheels from the cache, Python, and nothing that builds.
 
     Wheels that the cache lacks are built first. The image has a layer per wheel; the same request is the same
-    image, byte for byte. Without --load, --output or --oci it stays in the service.
+    image, byte for byte. Without --load, --output or --oci it stays in the service, where its tags name it.
+    All that an image is can stand in a TOML file instead (--spec); what an option says goes before the file.
+    A project that is called like a command below is written with a version, or after `--`.
 
     \b
     Examples:
       wheelyard image numpy --load --tag np:latest
+      wheelyard image --spec image.toml --load
       wheelyard image -r requirements.txt --app ./src --entrypoint 'python3 main.py' --output app.tar
-      wheelyard image numpy opencv-python-headless --oci ./layout --label team=video
+      wheelyard image --app dist/app-1.0-py3-none-any.whl --port 8080 --size-budget '250 MB' --load
+      wheelyard image opencv-python-headless --package ffmpeg --oci ./layout --label team=video
     """
     from wheelyard.answers import ImageAnswer
     from wheelyard.cli.follow_job import follow_to_end, report_end
+    from wheelyard.cli.image_ask import asked_image, image_body
     from wheelyard.cli.image_outputs import ImageOutputs, check_outputs, deliver
 
     session = session_of(context)
     style = resolve_style(progress)
-    outputs = ImageOutputs(load=load, archive=output, layout=oci, tags=tuple(tag or ()))
-    check_outputs(outputs, detach=detach)
-    loader = find_engine(engine) if load else ""
     # What is wrong with the command is said before an sdist is in the channel.
-    more: dict[str, Any] = {
-        **limits_field(memory, cpus, disk, timeout),
-        **asker_fields(batch=batch, webhook=webhook),
-        "entrypoint": _words(entrypoint, "--entrypoint"),
-        "command": _words(cmd, "--cmd"),
-        "environment": _pairs(env, "--env"),
-        "labels": _pairs(label, "--label"),
+    more = asker_fields(batch=batch, webhook=webhook)
+    options: dict[str, Any] = {
+        "requirements": requirements or None,
+        "requirement_files": image_options.paths(files),
+        "constraint_files": image_options.paths(constraint),
+        "build_constraint_files": image_options.paths(build_constraint),
+        "extras": extra or None,
+        "groups": group or None,
+        "locked": locked or None,
+        "build_deps": None if build_deps is None else build_deps.value,
+        "variants": variants_field(variant or ()) or None,
+        "toolchain": toolchain or None,
+        "channel": channel,
+        "app": None if app is None else str(app),
+        "packages": package or None,
+        "whole_packages": whole_package or None,
+        "natives": native or None,
+        "base": base,
+        **image_options.run_fields(entrypoint, command, environment, label),
         "workdir": workdir,
         "user": user,
-    }
-    build = build_request(
-        with_uploads(session, requirements, channel), files,
-        toolchain or session.settings().toolchain, channel, refresh=refresh,
-        chosen=Chosen.of(
-            constraint, extra, group, locked=locked, build_deps=build_deps, variants=variant
+        "allow_root": allow_root or None,
+        "ports": port or None,
+        "healthcheck": image_options.health_fields(
+            healthcheck, health_interval, health_timeout, health_start_period, health_retries
         ),
-    )  # fmt: skip
-    request = {**build, **more}
+        "format": image_format,
+        "compression": compression,
+        "bytecode": bytecode,
+        "layer_limit": layer_limit,
+        "size_budget": size_budget,
+        "optional_libraries": optional_library or None,
+        "smoke_test": smoke_test,
+        "check": image_options.check_source(check),
+        "policy_file": None if policy is None else str(policy),
+        "tags": image_options.own_tags(tag),
+        **limits_field(memory, cpus, disk, timeout),
+    }
+    asked = asked_image(spec, options)
+    elsewhere = [name for name in tag or () if image_options.is_of_other_registry(name)]
+    outputs = ImageOutputs(load=load, archive=output, layout=oci, tags=(*asked.tags, *elsewhere))
+    check_outputs(outputs, detach=detach)
+    loader = find_engine(engine) if load else ""
     with session.client() as client:
-        if app is not None:
-            request["app"] = upload_app(client, app, style)
-        job = client.image(request)
+        job = client.image({**image_body(session, client, asked, style, refresh=refresh), **more})
         if detach:
             typer.echo(job.id)
             return
@@ -163,49 +180,3 @@ def image(
             record = ImageAnswer.from_document(ended.result["image"])
             deliver(client, record, outputs, loader, style)
     raise typer.Exit(code)
-
-
-def upload_app(client: Client, folder: Path, style: ProgressStyle) -> str:
-    """Give the service the application's folder, unless it has it already; returns the tar's digest.
-
-    :raises InputError: the folder holds something that can't be in an image.
-    """
-    from wheelyard.app_archive import write_app_archive
-    from wheelyard.cli.byte_progress import byte_progress
-
-    with tempfile.TemporaryFile() as tar:
-        archive = write_app_archive(folder, tar)
-        if not archive.files:
-            raise InputError(
-                f"{folder} holds no file that would go into the image", do="look at its .dockerignore"
-            )
-        if not client.has_blob(archive.digest):
-            tar.seek(0)
-            with byte_progress(f"upload of {folder}", archive.size, style) as progress:
-                client.put_blob(archive.digest, archive.size, _counted(tar, progress.add))
-    return str(archive.digest)
-
-
-def _counted(stream: IO[bytes], on_bytes: Callable[[int], None]) -> Iterator[bytes]:
-    while chunk := stream.read(_CHUNK):
-        yield chunk
-        on_bytes(len(chunk))
-
-
-def _words(text: str, option: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise InputError(
-            f"{option} can't be split into words", expected="balanced quotes", found=text
-        ) from error
-
-
-def _pairs(pairs: list[str] | None, option: str) -> dict[str, str]:
-    found = {}
-    for pair in pairs or ():
-        name, equals, value = pair.partition("=")
-        if not name or not equals:
-            raise InputError(f"{option} {pair!r} is not a name and a value", expected=f"{option} NAME=VALUE")
-        found[name] = value
-    return found

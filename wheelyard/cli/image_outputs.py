@@ -14,6 +14,7 @@ from wheelyard.answers import ImageAnswer
 from wheelyard.cli.byte_progress import byte_progress
 from wheelyard.cli.image_blobs import ImageBlobs
 from wheelyard.cli.image_loading import load_archive
+from wheelyard.cli.image_options import is_of_other_registry
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.progress.json_lines import write_json_line
 from wheelyard.cli.tables import write_line
@@ -53,9 +54,10 @@ def check_outputs(outputs: ImageOutputs, *, detach: bool) -> None:
         raise InputError(
             "--detach leaves before there is an image", do="leave --load, --output and --oci out"
         )
-    if outputs.tags and not wanted:
+    if not wanted and (elsewhere := [tag for tag in outputs.tags if is_of_other_registry(tag)]):
         raise InputError(
-            "--tag names nothing without --load, --output or --oci", do="say where the image goes"
+            f"--tag {elsewhere[0]} names nothing without --load, --output or --oci",
+            do="say where the image goes, or leave the registry's host out",
         )
     for tag in outputs.tags:
         if not _TAG.fullmatch(tag):

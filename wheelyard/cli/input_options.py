@@ -134,7 +134,7 @@ def build_request(
         wanted.require_lock()
     more: dict[str, Any] = {
         "hashes": {project: list(digests) for project, digests in wanted.hashes.items()},
-        "variants": _variants(chosen.variants),
+        "variants": variants_field(chosen.variants),
     }
     if wanted.constraints:
         limits = normalise_requirements(str(line.requirement) for line in wanted.constraints)
@@ -161,7 +161,11 @@ def _constraint_lines(files: Sequence[Path]) -> list[str]:
     return list(normalise_requirements(str(line.requirement) for one in read for line in one.constraints))
 
 
-def _variants(pairs: Sequence[str]) -> dict[str, str]:
+def variants_field(pairs: Sequence[str]) -> dict[str, str]:
+    """The field `variants` of a request, by project.
+
+    :raises InputError: a pair names no variant.
+    """
     found: dict[str, str] = {}
     for pair in pairs:
         project, equals, variant = pair.partition("=")

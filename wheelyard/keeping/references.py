@@ -44,6 +44,7 @@ class Role(StrEnum):
     WHEEL = "wheel"
     METADATA = "metadata"
     INPUT = "input"
+    PATCH = "patch"
     UPLOAD = "upload"
     UPLOADED_METADATA = "metadata of an upload"
     PROVENANCE = "provenance"
@@ -180,6 +181,8 @@ def _of_wheel(record: WheelRecord) -> Iterator[Reference]:
     parts = (*inputs.build_wheels.items(), *inputs.natives.items(), *packages)
     for filename, digest in ((inputs.sdist_filename, inputs.sdist), *parts):
         yield Reference(digest=Digest.parse(digest), role=Role.INPUT, name=filename)
+    for digest in inputs.patches:
+        yield Reference(digest=Digest.parse(digest), role=Role.PATCH, name=record.filename, key=record.key)
 
 
 def _of_file(digest: str, metadata: str, provenance: str, filename: str, key: str) -> Iterator[Reference]:

@@ -46,6 +46,21 @@ class Repaired:
     left: list[str] = field(default_factory=list)
 
 
+def _left_to_do(reference: Reference) -> str:
+    """What somebody has to do about a blob that nothing here can make again."""
+    name, role = reference.name, reference.role
+    if role is Role.TOOLCHAIN:
+        return f"`wheelyard toolchain build {name}`, or restore {reference.digest}"
+    if role is Role.UPLOAD:
+        return "upload the same file again"
+    if role is Role.PATCH:
+        # A plan brings what the recipe has by now into the store.
+        project, version, *_ = name.split("-")
+        pin = f"{canonicalize_name(project)}=={version}"
+        return f"a patch of its recipe; `wheelyard plan {pin}` brings it back, or restore {reference.digest}"
+    return f"restore {reference.digest}, the {role}, from a backup"
+
+
 class Repair:
     """Mends what a verification found. Safe to repeat: a build that is queued already is joined."""
 
@@ -93,12 +108,8 @@ class Repair:
             # Its layers are filled again from their wheels then, and it gets the same digest.
             self._store.delete_document(reference.key)
             found.left.append(f"{name}: ask for the image again")
-        elif role is Role.TOOLCHAIN:
-            found.left.append(f"{name}: `wheelyard toolchain build {name}`, or restore {reference.digest}")
-        elif role is Role.UPLOAD:
-            found.left.append(f"{name}: upload the same file again")
         else:
-            found.left.append(f"{name}: restore {reference.digest}, the {role}, from a backup")
+            found.left.append(f"{name}: {_left_to_do(reference)}")
 
     def _take_metadata(self, wheel: Digest, metadata: Digest) -> bool:
         """Read a wheel's METADATA out of it; False where it is not there, or not whole."""

@@ -48,7 +48,9 @@ class Cache:
         with self.database.transaction() as session:
             self.catalogue.add(session, kept)
 
-    def wheel(self, project: str, version: str, requires: tuple[str, ...] = ()) -> WheelRecord:
+    def wheel(
+        self, project: str, version: str, requires: tuple[str, ...] = (), patches: tuple[str, ...] = ()
+    ) -> WheelRecord:
         """A published wheel that pip installs."""
         metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n".encode()
         metadata += b"".join(f"Requires-Dist: {one}\n".encode() for one in requires)
@@ -62,7 +64,7 @@ class Cache:
                 project=project, version=version, sdist=str(Digest.of(sdist)),
                 sdist_filename=f"{project}-{version}.tar.gz", toolchain=str(Digest.of(b"image")),
                 target="manylinux_2_36_x86_64", python_tag="cp311", build_wheels={}, environment={},
-                config_settings={},
+                config_settings={}, patches=patches,
             ),
             channel="default", filename=f"{project}-{version}-py3-none-any.whl", digest=Digest.of(body),
             size=len(body), metadata_digest=Digest.of(metadata), requires_python="", requires_dist=requires,
@@ -129,6 +131,16 @@ def test_a_flipped_byte_a_lost_wheel_and_a_damaged_record_are_found(cache, cli):
     }
     assert torn.document_name in report["unreadable"][0]
     assert "lost" in cli("verify", code=3)
+
+
+def test_a_lost_patch_is_found_and_how_it_comes_back_is_said(cache, cli):
+    patch = Digest.of(b"--- a\n+++ b\n")
+    cache.wheel("mended", "1.0", patches=(str(patch),))
+    (fault,) = json.loads(cli("verify", "--json", code=3))["faults"]
+    assert (fault["digest"], fault["fault"]) == (str(patch), "lost")
+    assert "wheelyard plan mended==1.0" in cli("verify", "--repair", code=3)
+    cache.store.put_blob(b"--- a\n+++ b\n", patch)
+    assert "all of it is whole" in cli("verify")
 
 
 def test_a_lost_wheel_is_queued_to_be_built_of_its_records_inputs(cache, cli):

@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from wheelyard.cli.build_command import build
 from wheelyard.cli.cache_commands import cache_app
 from wheelyard.cli.channel_commands import channel_app
+from wheelyard.cli.compare_command import compare
 from wheelyard.cli.error_text import write_error
 from wheelyard.cli.exits import DONE, as_known_error, exit_code_of, exit_codes_help
 from wheelyard.cli.image_group import image_app
@@ -102,7 +103,8 @@ cache_app.command("yank", epilog=exit_codes_help())(yank)
 app.add_typer(channel_app, name="channel")
 app.add_typer(project_app, name="project")
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    up, down, doctor, version, build, plan, lock, wait, why, verify, jobs, job, logs, cancel, workers,
+    up, down, doctor, version, build, plan, lock, wait, why, verify, compare, jobs, job, logs, cancel,
+    workers,
 )  # fmt: skip
 for _command in _COMMANDS:
     app.command(epilog=exit_codes_help())(_command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,12 @@ from runtime_images.app_layer import make_app_layer
 from runtime_images.build_tools import TOOLS, find_setuid, find_tools
 from runtime_images.file_tree import FileTree
 from runtime_images.library_search import Need, Part, find_needs
+from runtime_images.library_source import LibrarySource, NoSource
+from runtime_images.loader_layer import make_loader_layer
+from runtime_images.lower_layers import LowerLayers
+from runtime_images.missing_libraries import provide_libraries
 from runtime_images.spec import ImageSpec
 from runtime_images.stored_layers import contents_of
-from runtime_images.system_libraries import SystemLayer, make_system_layer
 from runtime_images.wheel_layers import WheelFill, find_wheel_layer
 from wheelyard.digests import canonical_json
 from wheelyard.errors import Conflict, InputError, WheelyardError
@@ -32,10 +35,17 @@ class _Stack:
 
     layers: tuple[Layer, ...]
     tree: FileTree
-    system: SystemLayer
+    system: LowerLayers
 
 
-def assemble(spec: ImageSpec, store: Store, *, compile_layers: Sequence[Layer], scratch: Path) -> ImageRecord:
+def assemble(
+    spec: ImageSpec,
+    store: Store,
+    *,
+    compile_layers: Sequence[Layer],
+    scratch: Path,
+    source: LibrarySource | None = None,
+) -> ImageRecord:
     """Make an image: base, system libraries, one layer a wheel, the application; config, manifest and record.
 
     Safe to repeat, and at the same time. Equal specs are equal digests; a second call answers from the store.
@@ -43,6 +53,7 @@ def assemble(spec: ImageSpec, store: Store, *, compile_layers: Sequence[Layer], 
     :param spec: every wheel of it has been filled; see `missing_wheel_layers`.
     :param compile_layers: of the toolchain's compile image, bottom first; read if the base lacks a library.
     :param scratch: folder for tars that have to be unpacked.
+    :param source: of libraries that the compile image lacks too; None means that they are missing.
     :raises InputError: two layers bring one path with different content, or the entry point is nowhere.
     :raises BuildFailed: a library that a wheel needs is nowhere.
     :raises Conflict: a wheel has no layer yet.
@@ -51,7 +62,7 @@ def assemble(spec: ImageSpec, store: Store, *, compile_layers: Sequence[Layer], 
     if record is not None:
         return record
     scratch.mkdir(parents=True, exist_ok=True)
-    stack = _stack(spec, store, compile_layers, scratch)
+    stack = _stack(spec, store, compile_layers, source or NoSource(), scratch)
     _check_entrypoint(spec, stack.tree)
     environment = {**_DEFAULTS, **spec.environment}
     runtime = Runtime(
@@ -83,12 +94,15 @@ def machine_of(policy: str) -> str:
     )
 
 
-def _stack(spec: ImageSpec, store: Store, compile_layers: Sequence[Layer], scratch: Path) -> _Stack:
-    tree = FileTree()
-    base = contents_of(store, spec.base, scratch)
-    tree.add(base, spec.base.title)
-    below = FileTree()
-    below.add(base, spec.base.title)
+def _stack(
+    spec: ImageSpec, store: Store, compile_layers: Sequence[Layer], source: LibrarySource, scratch: Path
+) -> _Stack:
+    tree, below = FileTree(), FileTree()
+    under = (spec.base, *spec.more_base, *spec.lower.layers)
+    lower = [Part(owner=layer.title, contents=contents_of(store, layer, scratch)) for layer in under]
+    for part in lower:
+        tree.lay(part.contents, part.owner)
+        below.lay(part.contents, part.owner)
     wheel_layers = _wheel_layers(spec, store)
     parts = [Part(owner=layer.title, contents=contents_of(store, layer, scratch)) for layer in wheel_layers]
     for part in parts:
@@ -97,26 +111,37 @@ def _stack(spec: ImageSpec, store: Store, compile_layers: Sequence[Layer], scrat
     app = Part(owner=app_layer.title, contents=contents_of(store, app_layer, scratch))
     tree.add(app.contents, app.owner)
     machine = machine_of(spec.policy)
-    missing = [need for need in find_needs(tree, [*parts, app], machine) if not need.met_by]
+    # A base is taken as it is; what lies on it is looked at like the wheels.
+    ours = len(under) - len(spec.lower.layers)
+    missing = [need for need in find_needs(tree, [*lower[ours:], *parts, app], machine) if not need.met_by]
     # What the application brought itself is taken as it is: it gets the libraries that there are.
     of_wheels = {need.soname for need in missing if need.owner != app.owner}
     optional = [*spec.optional_libraries, *({need.soname for need in missing} - of_wheels)]
-    system = make_system_layer(
+    system = provide_libraries(
         store,
-        missing,
+        [need for need in missing if need.soname not in spec.lower.left_out],
         optional=optional,
-        base=(spec.base, below),
+        below=under,
+        tree=below,
         compile_layers=compile_layers,
+        source=source,
         machine=machine,
         scratch=scratch,
     )
-    system_layers = [] if system.layer is None else [system.layer]
-    for layer in system_layers:
+    for layer in system.layers:
         contents = contents_of(store, layer, scratch)
-        tree.add(contents, layer.title)
-        parts.append(Part(owner=layer.title, contents=contents))
-    _check_all_met(find_needs(tree, parts, machine), spec, system)
-    return _Stack(layers=(spec.base, *system_layers, *wheel_layers, app_layer), tree=tree, system=system)
+        for each in (tree, below):
+            each.lay(contents, layer.title)
+        lower.append(Part(owner=layer.title, contents=contents))
+    layers = (*under, *system.layers)
+    if len(layers) > ours:
+        elves = {path: elf for part in lower for path, elf in part.contents.elves.items()}
+        loader = make_loader_layer(store, layers, below, elves, machine, scratch)
+        tree.lay(contents_of(store, loader, scratch), loader.title)
+        layers = (*layers, loader)
+    allowed = {*spec.optional_libraries, *spec.lower.left_out, *system.left_out}
+    _check_all_met(find_needs(tree, [*lower[ours:], *parts], machine), allowed)
+    return _Stack(layers=(*layers, *wheel_layers, app_layer), tree=tree, system=system)
 
 
 def _wheel_layers(spec: ImageSpec, store: Store) -> list[Layer]:
@@ -135,9 +160,8 @@ def _wheel_layers(spec: ImageSpec, store: Store) -> list[Layer]:
     return layers
 
 
-def _check_all_met(needs: Sequence[Need], spec: ImageSpec, system: SystemLayer) -> None:
+def _check_all_met(needs: Sequence[Need], allowed: Container[str]) -> None:
     """Look once more at the finished image: a library in it that the loader can't reach is no library."""
-    allowed = {*spec.optional_libraries, *system.left_out}
     unmet = [need for need in needs if not need.met_by and need.soname not in allowed]
     if unmet:
         raise WheelyardError(
@@ -188,9 +212,11 @@ def _record(spec: ImageSpec, stack: _Stack, image: Image, environment: dict[str,
         toolchain_image=spec.toolchain_image,
         layers=stack.layers,
         wheels=spec.ordered_wheels,
-        packages=stack.system.packages,
-        libraries={soname: f"/{path}" for soname, path in stack.system.libraries.items()},
-        left_out=stack.system.left_out,
+        packages={**spec.lower.packages, **stack.system.packages},
+        libraries={
+            soname: f"/{path}" for soname, path in {**spec.lower.libraries, **stack.system.libraries}.items()
+        },
+        left_out=tuple(sorted({*spec.lower.left_out, *stack.system.left_out})),
         entrypoint=spec.entrypoint,
         command=spec.command,
         environment=environment,

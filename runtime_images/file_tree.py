@@ -19,8 +19,11 @@ class FileTree:
         self._entries: dict[str, Entry] = {}
         self._owners: dict[str, str] = {}
 
-    def lay(self, contents: LayerContents) -> None:
-        """Lay a layer on top as a container engine would: what it holds wins, its whiteouts delete."""
+    def lay(self, contents: LayerContents, owner: str = "") -> None:
+        """Lay a layer on top as a container engine would: what it holds wins, its whiteouts delete.
+
+        :param owner: whose files these are, where anybody will ask.
+        """
         for path, entry in contents.entries.items():
             folder, _, name = path.rpartition("/")
             if name == _OPAQUE:
@@ -31,6 +34,8 @@ class FileTree:
                 self._remove_below(victim, keep=contents)
             else:
                 self._entries[path] = entry
+                if owner and entry.kind != "folder":
+                    self._owners[path] = owner
 
     def add(self, contents: LayerContents, owner: str) -> None:
         """Add a layer that must not change anything below it.

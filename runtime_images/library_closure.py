@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 
 from runtime_images.elf_needs import ElfNeeds
 from runtime_images.file_tree import FileTree
-from runtime_images.library_search import default_folders, find_by_run_path, find_in_default_folders
+from runtime_images.library_search import (
+    default_folders,
+    find_by_cache,
+    find_by_run_path,
+    find_in_default_folders,
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,19 +33,27 @@ class Closure:
 
 
 def find_closure(
-    sonames: Iterable[str], tree: FileTree, elves: Mapping[str, ElfNeeds], base: FileTree, machine: str
+    sonames: Iterable[str],
+    tree: FileTree,
+    elves: Mapping[str, ElfNeeds],
+    base: FileTree,
+    machine: str,
+    roots: Iterable[str] = (),
 ) -> Closure:
     """Find libraries and the closure of their own needs that the base does not meet.
 
-    A library keeps its own path. Where the loader would find it only through its cache, which an assembled
-    image does not have, a link in a default folder leads to it.
+    A library keeps its own path. Where the loader would find it only through its cache, as those that
+    Debian's alternatives lead to, a link in a default folder leads to it.
 
-    :param tree: shared libraries and links of the compile image.
+    :param tree: shared libraries and links of the compile image, or of packages over the base.
     :param elves: its libraries' needs, by real path.
     :param base: the runtime base.
+    :param roots: files that are taken already, and whose needs count as well.
     """
     closure = Closure()
     ahead = [(soname, "") for soname in sorted(set(sonames), reverse=True)]
+    for root in sorted(roots):
+        ahead += _take_needs(root, tree, elves, base, closure)
     while ahead:
         soname, needed_by = ahead.pop()
         if soname in closure.libraries or soname in closure.nowhere:
@@ -103,6 +116,6 @@ def _take_needs(
             if reached is not None:
                 if base.resolve(reached) is None:
                     ahead.append(_take_trail(reached, tree, closure))
-            elif find_in_default_folders(base, soname, needs.machine) is None:
+            elif find_by_cache(base, soname, needs.machine) is None:
                 open_needs.append((soname, path))
     return sorted(open_needs, reverse=True)

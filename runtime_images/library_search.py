@@ -49,12 +49,32 @@ def default_folders(machine: str) -> tuple[str, ...]:
     return (f"lib/{triplet}", f"usr/lib/{triplet}", "lib", "usr/lib")
 
 
+def loader_folders(machine: str) -> tuple[str, ...]:
+    """Folders whose libraries Debian's loader finds: those of its cache, then the default ones.
+
+    :param machine: `x86_64` or `aarch64`.
+    """
+    return ("usr/local/lib", f"usr/local/lib/{machine}-linux-gnu", *default_folders(machine))
+
+
 def find_in_default_folders(tree: FileTree, soname: str, machine: str) -> str | None:
     """Path by which the loader finds a library with no run path and no cache, or `None`.
 
     There it goes by the file's name; the SONAME inside is not looked at.
     """
-    for folder in default_folders(machine):
+    return _find_in(default_folders(machine), tree, soname)
+
+
+def find_by_cache(tree: FileTree, soname: str, machine: str) -> str | None:
+    """Path by which the loader finds a library with no run path, or `None`.
+
+    :param tree: what lies below the wheels, of which the cache is made.
+    """
+    return _find_in(loader_folders(machine), tree, soname)
+
+
+def _find_in(folders: Sequence[str], tree: FileTree, soname: str) -> str | None:
+    for folder in folders:
         path = f"{folder}/{soname}"
         real = tree.resolve(path)
         entry = tree.get(real) if real is not None else None
@@ -117,7 +137,7 @@ def _brought_sonames(parts: Sequence[Part], machine: str) -> dict[str, list[str]
 def _met_by(
     tree: FileTree, brought: dict[str, list[str]], owner: str, path: str, elf: ElfNeeds, soname: str
 ) -> str:
-    found = find_by_run_path(tree, path, elf, soname) or find_in_default_folders(tree, soname, elf.machine)
+    found = find_by_run_path(tree, path, elf, soname) or find_by_cache(tree, soname, elf.machine)
     if found is not None:
         return tree.owner(tree.resolve(found) or "")
     owners = brought.get(soname, [])

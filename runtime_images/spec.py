@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime_images.install_scheme import OWN_SCHEME, InstallScheme
+from runtime_images.lower_layers import NOTHING_LOWER, LowerLayers
 from runtime_images.wheel_tags import refuse_foreign_wheel
 from wheelyard.digests import Digest, key_of
 from wheelyard.errors import InputError
@@ -16,7 +17,7 @@ from wheelyard.image_request import LAYER_LIMIT
 from wheelyard.oci import Layer
 from wheelyard.run_settings import check_run_settings
 
-IMAGE_FORMAT = 1
+IMAGE_FORMAT = 2
 """Raised when the assembler itself would make another image of the same inputs; part of every image key."""
 
 
@@ -51,6 +52,7 @@ class ImageSpec:
     :param compression: of the layers, `gzip` or `zstd`.
     :param bytecode: whether wheel layers hold compiled Python files.
     :param layer_limit: layers at the most.
+    :param lower: what lies between the base and the wheels; the names of packages and natives became these.
     :raises InputError: anything of this can't be; the message says what.
     """
 
@@ -79,6 +81,7 @@ class ImageSpec:
     compression: str = "gzip"
     bytecode: bool = True
     layer_limit: int = LAYER_LIMIT
+    lower: LowerLayers = NOTHING_LOWER
     more_base: tuple[Layer, ...] = ()
     scheme: InstallScheme = OWN_SCHEME
 
@@ -129,6 +132,7 @@ class ImageSpec:
             "healthcheck": None if self.healthcheck is None else self.healthcheck.to_document(),
             "format": "" if self.format == "oci" else self.format,
             "compression": "" if self.compression == "gzip" else self.compression,
+            "lower": None if self.lower == NOTHING_LOWER else self.lower.to_document(),
             "layer_limit": 0 if self.layer_limit == LAYER_LIMIT else self.layer_limit,
             "more_base": [layer.to_document() for layer in self.more_base],
             "scheme": None if self.scheme == OWN_SCHEME else self.scheme.to_document(),
@@ -148,6 +152,8 @@ class ImageSpec:
         fields["scheme"] = InstallScheme(**fields["scheme"]) if "scheme" in fields else OWN_SCHEME
         if "app_wheel" in fields:
             fields["app_wheel"] = WheelPin.from_document(fields["app_wheel"])
+        if "lower" in fields:
+            fields["lower"] = LowerLayers.from_document(fields["lower"])
         if "healthcheck" in fields:
             fields["healthcheck"] = HealthCheck.from_document(fields["healthcheck"])
         return cls(**fields)

@@ -90,6 +90,7 @@ def test_lays_base_system_wheels_by_project_and_application(workshop, linker, pu
     assert [layer.title for layer in record.layers] == [
         "base demo",
         "system libz.so.1",
+        "ld.so.cache",
         "ape 1.0",
         "zoo 1.0",
         "application",

@@ -9,8 +9,9 @@ import pytest
 
 from runtime_images.file_tree import FileTree
 from runtime_images.library_search import Part, find_needs
+from runtime_images.library_source import NoSource
+from runtime_images.missing_libraries import provide_libraries
 from runtime_images.stored_layers import unpacked_layer
-from runtime_images.system_libraries import make_system_layer
 from wheelyard.errors import BuildFailed
 
 MACHINE = platform.machine()
@@ -67,7 +68,7 @@ def test_says_who_meets_each_need(needs_of, linker):
 
 def test_a_base_library_outside_the_default_folders_is_not_found(needs_of, linker):
     found = needs_of(
-        {"usr/local/lib/libfar.so.1": b""}, mine={f"{SITE}/ext.so": linker.library("", ("libfar.so.1",))}
+        {"opt/far/libfar.so.1": b""}, mine={f"{SITE}/ext.so": linker.library("", ("libfar.so.1",))}
     )
     assert found == {"libfar.so.1": ""}
 
@@ -98,18 +99,21 @@ def system_layer(tars, store, scratch, put_layer):
             each.add(contents, "base")
         tree.add(wheel.contents, wheel.owner)
         layers = [put_layer(tars.write(members), "compile") for members in compile_image]
-        system = make_system_layer(
+        system = provide_libraries(
             store,
             [need for need in find_needs(tree, [wheel], MACHINE) if not need.met_by],
             optional=optional,
-            base=(base_layer, below),
+            below=(base_layer,),
+            tree=below,
             compile_layers=layers,
+            source=NoSource(),
             machine=MACHINE,
             scratch=scratch,
         )
-        if system.layer is None:
+        if not system.layers:
             return system, {}
-        with unpacked_layer(store, system.layer, scratch) as tar, tarfile.open(tar) as archive:
+        (layer,) = system.layers
+        with unpacked_layer(store, layer, scratch) as tar, tarfile.open(tar) as archive:
             return system, {
                 member.name: member.linkname or archive.extractfile(member).read()
                 for member in archive
@@ -153,7 +157,7 @@ def test_takes_the_library_with_its_links_its_closure_and_its_packages(system_la
         "libbar.so.2": f"{LIB}/fast/libbar.so.2",
     }
     assert system.packages == {"libfoo1": "1.2-3+deb12u1"}
-    assert system.layer.title == "system libfoo1"
+    assert system.layers[0].title == "system libfoo1"
     assert files == {
         f"{LIB}/libfoo.so.1": "libfoo.so.1.4",
         f"{LIB}/libfoo.so.1.4": foo,
@@ -175,7 +179,7 @@ def test_a_library_that_only_a_cache_would_find_gets_a_link_in_a_default_folder(
     system, files = system_layer(linker.library("", ("libfar.so.1",)), [{"usr/local/lib/libfar.so.1.0": far}])
     assert files == {"usr/local/lib/libfar.so.1.0": far, f"{LIB}/libfar.so.1": "/usr/local/lib/libfar.so.1.0"}
     assert system.libraries == {"libfar.so.1": "usr/local/lib/libfar.so.1.0"}
-    assert system.layer.title == "system libfar.so.1"
+    assert system.layers[0].title == "system libfar.so.1"
 
 
 def test_the_upper_layers_of_the_compile_image_win(system_layer, linker):
@@ -198,7 +202,7 @@ def test_a_soname_that_is_nowhere_is_named_with_its_wheel_and_file(system_layer,
         system_layer(linker.library("", ("libGL.so.1",)), [{f"{LIB}/libz.so.1": b""}])
     assert "demo 1.0 needs libGL.so.1" in failure.value.failed
     assert failure.value.facts["missing"] == [
-        {"wheel": "demo 1.0", "path": f"/{SITE}/demo/ext.so", "soname": "libGL.so.1"}
+        {"wheel": "demo 1.0", "path": f"/{SITE}/demo/ext.so", "soname": "libGL.so.1", "packages": []}
     ]
 
 
@@ -207,11 +211,16 @@ def test_a_soname_that_a_taken_library_lacks_is_named_too(system_layer, linker):
     with pytest.raises(BuildFailed) as failure:
         system_layer(linker.library("", ("libtop.so.1",)), [{f"{LIB}/libtop.so.1": lacking}])
     assert failure.value.facts["missing"] == [
-        {"wheel": "the toolchain's image", "path": f"/{LIB}/libtop.so.1", "soname": "libdeep.so.2"}
+        {
+            "wheel": "the toolchain's image",
+            "path": f"/{LIB}/libtop.so.1",
+            "soname": "libdeep.so.2",
+            "packages": [],
+        }
     ]
 
 
 def test_an_optional_soname_may_be_nowhere(system_layer, linker):
     system, _ = system_layer(linker.library("", ("libGL.so.1",)), [{}], optional=("libGL.so.1",))
     assert system.left_out == ("libGL.so.1",)
-    assert system.layer is None
+    assert system.layers == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
+from typing import Protocol
 
 from runtime_images.layer_contents import Entry
 
@@ -15,6 +16,8 @@ TOOLS: dict[str, re.Pattern[str]] = {
         "g++": r"(.*-)?g\+\+(-\d+)?",
         "cc": r"cc|c\+\+|c[89]9(-gcc)?",
         "clang": r"clang(\+\+)?(-\d+)?",
+        "tcc": r"tcc",
+        "rustc": r"rustc|cargo",
         "gfortran": r"(.*-)?gfortran(-\d+)?",
         "as": r"(.*-)?as",
         "ld": r"(.*-)?ld(\.(bfd|gold|lld|mold))?",
@@ -22,7 +25,9 @@ TOOLS: dict[str, re.Pattern[str]] = {
         "cmake": r"cmake",
         "ninja": r"ninja(-build)?",
         "git": r"git(-.*)?",
+        "hg": r"hg|svn|bzr",
         "pip": r"pip(\d(\.\d+)?)?",
+        "uv": r"uvx?|conda|mamba|poetry",
         "dpkg": r"dpkg(-.*)?",
         "apt": r"apt(-.*)?",
         "rpm": r"rpm|dnf|yum|microdnf",
@@ -36,6 +41,37 @@ TOOLS: dict[str, re.Pattern[str]] = {
     }.items()
 }
 """Name for people to the file names of its programs."""
+
+MARKS: dict[str, tuple[bytes, ...]] = {
+    "gcc": (b"COLLECT_GCC_OPTIONS",),
+    "clang": (b"clang version ",),
+    "tcc": (b"tcc version ",),
+    "as": (b"GNU assembler",),
+    "ld": (b"GNU ld (",),
+    "make": (b"GNU Make ",),
+    "cmake": (b"CMAKE_MODULE_PATH",),
+    "ninja": (b"build.ninja",),
+    "git": (b"GIT_EXEC_PATH",),
+    "dpkg": (b"dpkg-deb",),
+    "apt": (b"libapt-pkg.so",),
+    "rpm": (b"librpm.so",),
+    # Every shell of POSIX has both variables.
+    "sh": (b"OPTIND", b"PPID"),
+    "bash": (b"GNU bash, version ",),
+    "busybox": (b"BusyBox v",),
+    "perl": (b"PERL5LIB",),
+    "curl": (b"curl --manual",),
+    "wget": (b"GNU Wget",),
+}
+"""Tool to what its program has among its bytes, whatever its file is called; all of a row's must be there."""
+
+
+class Search(Protocol):
+    """Bytes that can be searched: `bytes` itself, or a part of a mapped file."""
+
+    def find(self, sub: bytes, /) -> int:
+        """Where bytes begin, or -1."""
+
 
 _PIP_PACKAGE = re.compile(r"(.*/)?(pip/__init__\.pyc?|pip-[^/]*\.whl)")
 
@@ -55,6 +91,14 @@ def find_tools(items: Iterable[tuple[str, Entry]]) -> dict[str, tuple[str, ...]]
         if entry.kind == "file" and _PIP_PACKAGE.fullmatch(path):
             found.setdefault("pip", []).append(f"/{path}")
     return {tool: tuple(sorted(paths)) for tool, paths in sorted(found.items())}
+
+
+def find_marks(body: Search) -> tuple[str, ...]:
+    """Tools whose marks a program has among its bytes.
+
+    :param body: the whole file.
+    """
+    return tuple(tool for tool, marks in MARKS.items() if all(body.find(mark) >= 0 for mark in marks))
 
 
 def find_setuid(items: Iterable[tuple[str, Entry]]) -> tuple[str, ...]:

@@ -1,0 +1,180 @@
+"""Whose file each one is: of a wheel, a Debian package, a native, the application, or the rest of a layer."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from runtime_images.file_tree import FileTree
+from runtime_images.layer_contents import LayerContents
+from runtime_images.layer_facts import LayerFacts
+from runtime_images.licence_names import UNSAID
+from wheelyard.image_receipt import Part, PartKind
+from wheelyard.image_record import ImageRecord
+from wheelyard.oci import Layer
+
+Read = tuple[Layer, LayerContents, LayerFacts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageParts:
+    """The parts of an image, and who owns each path.
+
+    :param parts: wheels, packages, natives, application, rests; each by title.
+    :param owners: path without a slash at its start, to the title of its part.
+    """
+
+    parts: tuple[Part, ...]
+    owners: Mapping[str, str]
+
+    def owner(self, path: str) -> str:
+        """Title of a path's part; empty where it is none's."""
+        return self.owners.get(path, "")
+
+    def kinds(self) -> dict[str, PartKind]:
+        """Title to the kind of a part."""
+        return {part.title: part.kind for part in self.parts}
+
+
+def find_parts(record: ImageRecord, layers: Sequence[Read], tree: FileTree) -> ImageParts:
+    """Divide the files of an image among those who brought them.
+
+    A path that a wheel's RECORD names is the wheel's; one that dpkg's database names, the package's; what is
+    below /app or in a native's layer is theirs; the rest is the layer's.
+
+    :param layers: bottom first.
+    :param tree: the layers laid on each other.
+    """
+    known = _known_parts(record, [facts for _layer, _contents, facts in layers])
+    claimed = _claims(layers, known)
+    owners: dict[str, str] = {}
+    layer_of: dict[str, Layer] = {}
+    for layer, contents, _facts in layers:
+        rest = _part_of_layer(layer)
+        for path, entry in contents.entries.items():
+            if entry.kind in ("file", "link") and tree.get(path) is entry:
+                title = claimed.get(path) or claimed.get(_source_of(path)) or rest.title
+                known.setdefault(title, rest)
+                owners[path], layer_of[path] = title, layer
+    return ImageParts(parts=tuple(_sized(known, owners, layer_of, tree)), owners=owners)
+
+
+def _known_parts(record: ImageRecord, facts: Sequence[LayerFacts]) -> dict[str, Part]:
+    pins = {pin.project: pin for pin in record.wheels}
+    copyrights = {name: said for each in facts for name, said in each.copyrights.items()}
+    projects = {project.name: project for each in facts for project in each.projects}
+    parts: dict[str, Part] = {}
+    for project in projects.values():
+        pin = pins.get(project.name)
+        part = Part(
+            kind=PartKind.WHEEL,
+            name=project.name,
+            version=project.version,
+            licences=project.licence.names,
+            licence=project.licence.expression,
+            licence_source=project.licence.source,
+            requires=_required(project.requires, projects),
+            digest="" if pin is None else str(pin.digest),
+            filename="" if pin is None else pin.filename,
+            components=project.components,
+        )
+        parts[part.title] = part
+    for package in (package for each in facts for package in each.packages):
+        said = copyrights.get(package.name, UNSAID)
+        part = Part(
+            kind=PartKind.PACKAGE,
+            name=package.name,
+            version=package.version,
+            architecture=package.architecture,
+            licences=said.names,
+            licence=said.expression,
+            licence_source=said.source,
+        )
+        parts[part.title] = part
+    return parts
+
+
+def _required(requires: Iterable[str], projects: Mapping[str, object]) -> tuple[str, ...]:
+    """Projects of the image that are required without an extra."""
+    found = set()
+    for line in requires:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        name = canonicalize_name(requirement.name)
+        # An extra's own marker is false without that extra; other markers chose what is in the image.
+        if name in projects and "extra ==" not in str(requirement.marker or ""):
+            found.add(name)
+    return tuple(sorted(found))
+
+
+def _claims(layers: Sequence[Read], known: Mapping[str, Part]) -> dict[str, str]:
+    claimed: dict[str, str] = {}
+    for _layer, _contents, facts in layers:
+        for package in facts.packages:
+            title = f"{package.name} {package.version}"
+            own = (
+                *package.files,
+                f"var/lib/dpkg/status.d/{package.name}",
+                f"var/lib/dpkg/status.d/{package.name}.md5sums",
+                f"usr/share/doc/{package.name}/copyright",
+                f"usr/share/doc/{package.name}",
+            )
+            claimed |= dict.fromkeys(own, title)
+    for _layer, _contents, facts in layers:
+        for project in facts.projects:
+            title = f"{project.name} {project.version}".strip()
+            claimed |= dict.fromkeys(project.files, title)
+    return {path: title for path, title in claimed.items() if title in known}
+
+
+def _source_of(path: str) -> str:
+    """The Python file of which a path is the bytecode; empty where it is none."""
+    folder, cache, name = path.rpartition("/__pycache__/")
+    return f"{folder}/{name.partition('.')[0]}.py" if cache and name.endswith(".pyc") else ""
+
+
+def _part_of_layer(layer: Layer) -> Part:
+    """The part that owns what nobody claims in a layer."""
+    word, _, rest = layer.title.partition(" ")
+    if layer.title == "application":
+        return Part(kind=PartKind.APPLICATION, name=layer.title)
+    if word in ("native", "natives") and rest:
+        return Part(kind=PartKind.NATIVE, name=rest)
+    return Part(kind=PartKind.REST, name=layer.title)
+
+
+def _sized(
+    known: Mapping[str, Part], owners: Mapping[str, str], layer_of: Mapping[str, Layer], tree: FileTree
+) -> Iterable[Part]:
+    sizes: dict[str, dict[Layer, int]] = defaultdict(lambda: defaultdict(int))
+    counts: dict[str, int] = defaultdict(int)
+    for path, title in owners.items():
+        entry = tree.get(path)
+        if entry is not None:
+            sizes[title][layer_of[path]] += entry.size
+            counts[title] += entry.kind == "file"
+    in_layer: dict[Layer, int] = defaultdict(int)
+    for each in sizes.values():
+        for layer, size in each.items():
+            in_layer[layer] += size
+    # A part whose files other layers replaced, or of which only the database is left, has none.
+    for title, part in sorted(known.items(), key=lambda item: (item[1].kind, item[0])):
+        own = sizes.get(title)
+        if not own:
+            continue
+        largest = max(own, key=lambda layer: (own[layer], layer.title))
+        share = sum(layer.size * size // max(in_layer[layer], 1) for layer, size in own.items())
+        yield replace(
+            part,
+            layer=str(largest.digest),
+            files=counts[title],
+            unpacked=sum(own.values()),
+            compressed=share,
+            alone=all(size == in_layer[layer] for layer, size in own.items()),
+        )

@@ -7,18 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from wheelyard.errors import from_document
 from wheelyard.jobs.states import Job, Kind, State
+from wheelyard.node_standing import as_its_job, blocked_by
 from wheelyard.plan import Plan, PlanNode, Standing
 
-_STANDINGS = {
-    State.QUEUED: Standing.WAITING,
-    State.BUILDING: Standing.BUILDING,
-    State.PUBLISHING: Standing.BUILDING,
-    State.SUCCEEDED: Standing.BUILT,
-    State.FAILED: Standing.FAILED,
-    State.CANCELLED: Standing.FAILED,
-}
+_TOO_EARLY = (State.FAILED, State.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,35 +60,17 @@ def brought_up_to_date(plan: Plan, parent: Job, jobs: Mapping[str, Job]) -> Plan
     needs = needs_in(plan)
     for node in plan:
         job = jobs.get(node.job)
-        now = node if job is None or node.standing.is_over else _as_its_job(node, job)
+        now = node if job is None or node.standing.is_over else as_its_job(node, job)
         if now.standing is Standing.WAITING:
             now = _blocked(now, parent, [nodes[need] for need in needs[node.id]])
         nodes[node.id] = now
     return replace(plan, nodes=tuple(nodes.values()))
 
 
-def _as_its_job(node: PlanNode, job: Job) -> PlanNode:
-    standing = _STANDINGS[job.state]
-    if standing is Standing.FAILED:
-        reason = from_document(job.error).failed if job.error else f"its job ended as {job.state}"
-        return replace(node, standing=standing, reason=node.reason or reason)
-    made = (job.result or {}).get("wheel") or job.result or {}
-    return replace(
-        node,
-        standing=standing,
-        digest=node.digest or str(made.get("digest") or ""),
-        filename=node.filename or str(made.get("filename") or ""),
-    )
-
-
 def _blocked(node: PlanNode, parent: Job, needs: Iterable[PlanNode]) -> PlanNode:
-    """A waiting node, blocked where something that it needs can't come any more."""
-    for need in needs:
-        if need.standing is Standing.FAILED:
-            return replace(node, standing=Standing.BLOCKED, reason=f"{need.id} failed")
-        if need.standing is Standing.BLOCKED:
-            return replace(node, standing=Standing.BLOCKED, reason=f"{need.id} is blocked")
-    if parent.kind is not Kind.PLAN and parent.state in (State.FAILED, State.CANCELLED):
+    """A waiting node, blocked by what it needs, or by the end of who would have it built."""
+    node = blocked_by(node, needs)
+    if node.standing is Standing.WAITING and parent.kind is not Kind.PLAN and parent.state in _TOO_EARLY:
         reason = f"the {parent.kind} ended as {parent.state} before its turn"
         return replace(node, standing=Standing.BLOCKED, reason=reason)
     return node

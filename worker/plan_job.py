@@ -8,6 +8,7 @@ from dataclasses import replace
 from wheelyard.build_request import BuildRequest
 from wheelyard.digests import Digest
 from wheelyard.jobs.states import Job, Kind, State
+from wheelyard.node_standing import error_of
 from wheelyard.plan import Plan, PlanNode, Role, Standing
 from wheelyard.plan_outlook import needs_in, path_seconds
 from worker.context import Services, Work
@@ -16,7 +17,7 @@ from worker.git_source import source_sdists
 from worker.kept_locks import keep_lock
 from worker.outcome import Done, Outcome, Parked
 from worker.own_names import open_upstream
-from worker.plan_progress import PlanProgress, error_of
+from worker.plan_progress import PlanProgress
 from worker.planner import Planner
 from worker.requirements_lock import lock_request
 from worker.toolchain_job import ready_toolchain, submit_toolchain

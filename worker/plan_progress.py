@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from wheelyard.build_key import BuildInputs
-from wheelyard.errors import BuildFailed, WheelyardError, from_document
-from wheelyard.jobs.states import Job, State
+from wheelyard.errors import WheelyardError, from_document
+from wheelyard.jobs.states import Job
+from wheelyard.node_standing import as_its_job, blocked_by, error_of
 from wheelyard.plan import Plan, PlanNode, Role, Standing
 from wheelyard.toolchains import Toolchain
 from worker.context import Services
@@ -78,19 +79,12 @@ class PlanProgress:
                 self.nodes[node.id] = self._as_its_job(node, job)
 
     def _as_its_job(self, node: PlanNode, job: Job) -> PlanNode:
-        if job.state is State.SUCCEEDED:
-            result = job.result or {}
-            made = result.get("wheel") or result
-            return replace(
-                node, standing=Standing.BUILT, digest=made["digest"], filename=made.get("filename", "")
-            )
-        if job.state.ended:
+        node = as_its_job(node, job)
+        if node.standing is Standing.FAILED:
             error = error_of(job)
             error.facts["failed_job"] = job.id
             self.errors[node.id] = error
-            return replace(node, standing=Standing.FAILED, reason=error.failed)
-        standing = Standing.WAITING if job.state is State.QUEUED else Standing.BUILDING
-        return replace(node, standing=standing)
+        return node
 
     def settle(self) -> None:
         """Give a key to each node whose inputs are whole, find the hits, block what can't come any more."""
@@ -100,7 +94,8 @@ class PlanProgress:
                     self.nodes[node.id] = node
         for node in self.nodes.values():
             if node.standing is Standing.WAITING and not node.job:
-                self.nodes[node.id] = self._unless_blocked(node)
+                needs = (*node.build_needs, *sorted(self._running[node.id]))
+                self.nodes[node.id] = blocked_by(node, map(self.nodes.__getitem__, needs))
 
     def _can_have_key(self, node: PlanNode) -> bool:
         waits = node.standing is Standing.WAITING and not node.key and not node.job
@@ -129,14 +124,6 @@ class PlanProgress:
             node, standing=Standing.HIT, key=record.key, digest=str(record.digest), filename=record.filename,
             seconds=0.0,
         )  # fmt: skip
-
-    def _unless_blocked(self, node: PlanNode) -> PlanNode:
-        """A waiting node, blocked where something that it needs can't come any more."""
-        for need in map(self.nodes.__getitem__, (*node.build_needs, *sorted(self._running[node.id]))):
-            if need.standing in (Standing.FAILED, Standing.BLOCKED):
-                word = "failed" if need.standing is Standing.FAILED else "is blocked"
-                return replace(node, standing=Standing.BLOCKED, reason=f"{need.id} {word}")
-        return node
 
     def due(self) -> list[PlanNode]:
         """The nodes whose jobs can be submitted now, the longest path first."""
@@ -169,11 +156,6 @@ class PlanProgress:
 def read_errors(document: Mapping[str, Any]) -> dict[str, WheelyardError]:
     """Inverse of `PlanProgress.errors_document`."""
     return {node_id: from_document(error) for node_id, error in document.items()}
-
-
-def error_of(job: Job) -> WheelyardError:
-    """The error that a job ended with."""
-    return from_document(job.error) if job.error else BuildFailed(f"{job.title} ended as {job.state}")
 
 
 def _closures(plan: Plan) -> dict[str, frozenset[str]]:

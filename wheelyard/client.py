@@ -381,10 +381,17 @@ class Client:
             return
 
     @contextmanager
-    def blob(self, digest: Digest) -> Iterator[Iterator[bytes]]:
-        """A blob's bytes in pieces, as they come; who reads them checks the digest."""
-        with self._stream("GET", f"/v1/blobs/{digest}", headers={"accept-encoding": "identity"}) as response:
-            yield _pieces(response, self.url)
+    def blob(self, digest: Digest, offset: int = 0) -> Iterator[Iterator[bytes]]:
+        """A blob's bytes in pieces, as they come; who reads them checks the digest.
+
+        :param offset: bytes at its beginning that are not wanted.
+        """
+        headers = {"accept-encoding": "identity"}
+        if offset:
+            headers["range"] = f"bytes={offset}-"
+        with self._stream("GET", f"/v1/blobs/{digest}", headers=headers) as response:
+            # What stands in between may know no ranges, and answer with the whole.
+            yield _without(_pieces(response, self.url), 0 if response.status_code == 206 else offset)
 
     def upload_sdist(self, path: Path, channel: str = "default") -> dict[str, Any]:
         """Upload an sdist into a channel, as twine does; gives what the channel shows from now on.
@@ -576,3 +583,11 @@ def _pieces(response: httpx2.Response, url: str) -> Iterator[bytes]:
         raise ServiceUnreachable(
             f"the download from {url} broke off", found=_cause(error), do="try again; nothing half is kept"
         ) from error
+
+
+def _without(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:
+    """The pieces without that many bytes at their beginning."""
+    for piece in pieces:
+        if count < len(piece):
+            yield piece[count:]
+        count = max(count - len(piece), 0)

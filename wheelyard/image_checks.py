@@ -18,9 +18,10 @@ FORMATS = ("oci", "docker")
 COMPRESSIONS = ("gzip", "zstd")
 # NAME[:TAG]@DIGEST of the distribution specification, with an optional host and port before it.
 _BASE = re.compile(
-    r"(?:[A-Za-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:(?:\.|_|__|-+|/)[a-z0-9]+)*(?::\w[\w.-]{0,127})?@sha256:[0-9a-f]{64}",
+    r"(?:[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*(?::\d+)?/)?[a-z0-9]+(?:(?:\.|_|__|-+|/)[a-z0-9]+)*(?::\w[\w.-]{0,127})?@sha256:[0-9a-f]{64}",
     re.ASCII,
 )
+_WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,249}\.whl")
 _NAMES = {
     "packages": (re.compile(r"[a-z0-9][a-z0-9+.-]{1,199}"), "names of Debian packages, such as ffmpeg"),
     "whole_packages": (re.compile(r"[a-z0-9][a-z0-9+.-]{1,199}"), "names of Debian packages, such as ffmpeg"),
@@ -42,6 +43,12 @@ def check_image_request(request: ImageRequest) -> None:
     _check_tags(request.tags)
     _check_choice("format", request.format, FORMATS)
     _check_choice("compression", request.compression, COMPRESSIONS)
+    if (request.format, request.compression) == ("docker", "zstd"):
+        raise InputError(
+            "docker's format has no zstd layers",
+            expected="format oci, or compression gzip",
+            do="leave one of the two out",
+        )
     _check_numbers(request)
     _check_app_wheel(request)
     _check_source(request.check)
@@ -108,16 +115,21 @@ def _check_app_wheel(request: ImageRequest) -> None:
             expected="app_wheel, the digest of its bytes, and app_wheel_name, its file name",
             found="one without the other",
         )
-    if not request.app_wheel_name:
-        return
-    try:
-        parse_wheel_filename(request.app_wheel_name)
-    except InvalidWheelFilename as error:
+    if request.app_wheel_name and not _is_wheel_name(request.app_wheel_name):
         raise InputError(
             "app_wheel_name is not a wheel's file name",
             expected="NAME-VERSION-PYTHON-ABI-PLATFORM.whl",
             found=repr(request.app_wheel_name[:200]),
-        ) from error
+        )
+
+
+def _is_wheel_name(text: str) -> bool:
+    """Whether a text is one; the parser alone takes what no tag has, such as the slashes of a path."""
+    try:
+        parse_wheel_filename(text)
+    except InvalidWheelFilename:
+        return False
+    return _WHEEL.fullmatch(text) is not None
 
 
 def _check_source(source: str) -> None:

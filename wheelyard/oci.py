@@ -16,12 +16,18 @@ from typing import IO, Any, BinaryIO, cast
 
 from wheelyard.digests import Digest, DigestingWriter, canonical_json
 from wheelyard.errors import InputError, StoreUnavailable
+from wheelyard.health_check import HealthCheck
 
 MEDIA_CONFIG = "application/vnd.oci.image.config.v1+json"
 MEDIA_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MEDIA_INDEX = "application/vnd.oci.image.index.v1+json"
 MEDIA_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 MEDIA_LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
+MEDIA_DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+MEDIA_DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+MEDIA_DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+HEALTH_LABEL = "wheelyard.healthcheck"
+"""Where an OCI image keeps its health check: as the JSON of docker's field, which OCI's config lacks."""
 REF_NAME = "org.opencontainers.image.ref.name"
 EPOCH = "1970-01-01T00:00:00Z"
 
@@ -98,6 +104,8 @@ class Runtime:
     workdir: str = "/app"
     environment: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[str, ...] = ()
+    healthcheck: HealthCheck | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +126,24 @@ class Image:
         """Digest of its manifest, as registries name it."""
         return Digest.of(self.manifest)
 
+    @property
+    def media_type(self) -> str:
+        """What its manifest calls itself."""
+        return str(json.loads(self.manifest)["mediaType"])
 
-def make_image(layers: Sequence[Layer], runtime: Runtime, architecture: str = "amd64") -> Image:
+
+def make_image(
+    layers: Sequence[Layer], runtime: Runtime, architecture: str = "amd64", *, docker: bool = False
+) -> Image:
     """Config and manifest over layers, a pure function of its arguments.
 
     :param layers: bottom first.
     :param architecture: GOARCH name.
+    :param docker: whether they are in docker's own format (v2, schema 2), which has a field for a health
+        check; in OCI's a label keeps it.
+    :raises InputError: docker's format has no name for the way in which a layer is compressed.
     """
+    labels = dict(runtime.labels)
     settings: dict[str, Any] = {
         "Env": sorted(f"{name}={value}" for name, value in runtime.environment.items()),
         "WorkingDir": runtime.workdir,
@@ -134,8 +153,14 @@ def make_image(layers: Sequence[Layer], runtime: Runtime, architecture: str = "a
         settings["Entrypoint"] = list(runtime.entrypoint)
     if runtime.command:
         settings["Cmd"] = list(runtime.command)
-    if runtime.labels:
-        settings["Labels"] = dict(runtime.labels)
+    if runtime.ports:
+        settings["ExposedPorts"] = {port: {} for port in runtime.ports}
+    if runtime.healthcheck is not None and docker:
+        settings["Healthcheck"] = runtime.healthcheck.to_config()
+    elif runtime.healthcheck is not None:
+        labels[HEALTH_LABEL] = canonical_json(runtime.healthcheck.to_config()).decode()
+    if labels:
+        settings["Labels"] = labels
     config = canonical_json(
         {
             "architecture": architecture,
@@ -149,15 +174,35 @@ def make_image(layers: Sequence[Layer], runtime: Runtime, architecture: str = "a
     manifest = canonical_json(
         {
             "schemaVersion": 2,
-            "mediaType": MEDIA_MANIFEST,
-            "config": {"mediaType": MEDIA_CONFIG, "digest": str(Digest.of(config)), "size": len(config)},
+            "mediaType": MEDIA_DOCKER_MANIFEST if docker else MEDIA_MANIFEST,
+            "config": {
+                "mediaType": MEDIA_DOCKER_CONFIG if docker else MEDIA_CONFIG,
+                "digest": str(Digest.of(config)),
+                "size": len(config),
+            },
             "layers": [
-                {"mediaType": layer.media_type, "digest": str(layer.digest), "size": layer.size}
+                {
+                    "mediaType": _docker_layer(layer) if docker else layer.media_type,
+                    "digest": str(layer.digest),
+                    "size": layer.size,
+                }
                 for layer in layers
             ],
         }
     )
     return Image(config=config, manifest=manifest, layers=tuple(layers))
+
+
+def _docker_layer(layer: Layer) -> str:
+    """The name of a layer's media type in docker's format."""
+    if layer.media_type != MEDIA_LAYER:
+        raise InputError(
+            f"docker's format has no name for the layer {layer.title!r}",
+            expected="gzip layers",
+            found=layer.media_type,
+            do="ask for format oci, or for compression gzip",
+        )
+    return MEDIA_DOCKER_LAYER
 
 
 class _CheckedBlob:
@@ -247,7 +292,7 @@ def write_oci_layout(folder: Path, image: Image, open_blob: BlobOpener, tag: str
                 remaining -= len(chunk)
             checked.check()
     entry: dict[str, Any] = {
-        "mediaType": MEDIA_MANIFEST,
+        "mediaType": image.media_type,
         "digest": str(image.digest),
         "size": len(image.manifest),
     }

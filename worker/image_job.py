@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from runtime_images.assemble import assemble
@@ -9,38 +11,33 @@ from runtime_images.report import report_document
 from runtime_images.spec import ImageSpec
 from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError
+from wheelyard.image_checks import check_image_request
 from wheelyard.image_publication import publish_image
 from wheelyard.image_record import WheelPin
 from wheelyard.image_request import ImageRequest
 from wheelyard.jobs.states import State
 from wheelyard.requests import Caller
-from wheelyard.run_settings import check_run_settings
+from wheelyard.toolchains import get_toolchain
+from worker.app_wheel import app_pin, read_app_wheel
 from worker.context import Work
 from worker.filled_layers import fill_layers
 from worker.outcome import Done, Outcome, Parked
 from worker.plan_job import refuse_failed
-from worker.toolchain_job import ReadyToolchain, ready_toolchain
+from worker.toolchain_job import ReadyToolchain, ready_toolchain, submit_toolchain
 
 
 def make_image(work: Work) -> Outcome:
-    """One claim's worth of an image: the first submits its build, the next one assembles it."""
+    """One claim's worth of an image: the first asks for what is missing, a later one assembles it."""
     services, spec = work.services, work.claim.job.spec
     request = ImageRequest.from_document(spec)
-    if "build_job" not in spec:
-        check_run_settings(request)
-        job = work.claim.job
-        submitted = services.requests.build(
-            request.build, now=job.created_at, caller=Caller.of_job(job, services.owner)
-        )
-        spec = {**spec, "build_job": submitted.job.id}
-        if not submitted.cached:
-            return Parked(children=(submitted.job.id,), spec=spec)
     refuse_failed(services.ledger.get_many(work.claim.job.children))
-    build = services.ledger.get(spec["build_job"]).result
+    if "build_job" not in spec:
+        spec, waited_for = ask_for_wheels(work, request)
+        if waited_for:
+            return Parked(children=waited_for, spec=spec)
+    build = finished_build(work, request, spec)
     if build is None:
-        raise InfrastructureError(
-            "the build of the image's wheels has no result", do="ask for the image again"
-        )
+        return Parked(children=(submit_toolchain(work, request.build.toolchain),), spec=spec)
     # The image that the wheels were built in, which the toolchain's name may not stand for any more.
     ready = ready_toolchain(services, request.build.toolchain, build["toolchain_image"])
     image_spec = spec_of(request, ready, build)
@@ -53,6 +50,46 @@ def make_image(work: Work) -> Outcome:
         publish_image(services.ledger.database, services.store, record, request.tags, work.claim.job.client)
     result = {"image": report_document(record), "build": build, **work.times}
     return Done(result=result)
+
+
+def ask_for_wheels(work: Work, request: ImageRequest) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Submit the build of the image's wheels; what can't be an image is refused before.
+
+    :returns: the job's spec from then on, in which `build_job` is empty where there are no wheels, and the
+        jobs that are to be waited for.
+    """
+    services, job = work.services, work.claim.job
+    check_image_request(request)
+    build, pin = request.build, app_pin(request)
+    if pin is not None:
+        toolchain = get_toolchain(build.toolchain, services.settings.toolchains_dir)
+        app = read_app_wheel(
+            pin, toolchain, services.store, work.scratch, max_bytes=services.settings.max_wheel_bytes
+        )
+        work.log.line(f"{pin.filename} requires {', '.join(app.requires) or 'nothing'}")
+        build = replace(build, requirements=tuple(sorted({*build.requirements, *app.requires})))
+    if not build.requirements:
+        return {**job.spec, "build_job": ""}, ()
+    submitted = services.requests.build(build, now=job.created_at, caller=Caller.of_job(job, services.owner))
+    waited_for = () if submitted.cached else (submitted.job.id,)
+    return {**job.spec, "build_job": submitted.job.id}, waited_for
+
+
+def finished_build(work: Work, request: ImageRequest, spec: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The result of the build; one without wheels where the image has none, None without a toolchain.
+
+    :raises InfrastructureError: the build ended, and its result is not there.
+    """
+    services = work.services
+    if not spec["build_job"]:
+        image = services.catalogue.toolchain_image(request.build.toolchain)
+        return None if image is None else {"toolchain_image": image, "wheels": []}
+    result = services.ledger.get(spec["build_job"]).result
+    if result is None:
+        raise InfrastructureError(
+            "the build of the image's wheels has no result", do="ask for the image again"
+        )
+    return result
 
 
 def spec_of(request: ImageRequest, ready: ReadyToolchain, build: dict[str, Any]) -> ImageSpec:
@@ -91,4 +128,5 @@ def spec_of(request: ImageRequest, ready: ReadyToolchain, build: dict[str, Any])
         compression=request.compression,
         bytecode=request.bytecode,
         layer_limit=request.layer_limit,
+        app_wheel=app_pin(request),
     )

@@ -6,12 +6,18 @@ import gzip
 import io
 import json
 import tarfile
+from dataclasses import replace
 
 import pytest
 
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError, StoreUnavailable
+from wheelyard.health_check import HealthCheck
 from wheelyard.oci import (
+    HEALTH_LABEL,
+    MEDIA_DOCKER_CONFIG,
+    MEDIA_DOCKER_LAYER,
+    MEDIA_DOCKER_MANIFEST,
     MEDIA_LAYER,
     REF_NAME,
     Layer,
@@ -170,3 +176,42 @@ def test_a_folder_with_other_things_is_left_alone(blobs, tmp_path):
     with pytest.raises(InputError):
         write_oci_layout(tmp_path, make_image(blobs.layers, Runtime()), blobs.open)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+PROBE = HealthCheck(
+    test=("python3", "/app/probe.py"), interval=10.0, timeout=2.5, start_period=1.0, retries=4
+)
+DOCKERS_FIELD = {
+    "Test": ["CMD", "python3", "/app/probe.py"],
+    "Interval": 10_000_000_000,
+    "Timeout": 2_500_000_000,
+    "StartPeriod": 1_000_000_000,
+    "Retries": 4,
+}
+
+
+def test_a_health_check_is_a_field_in_dockers_format_and_a_label_in_the_other(blobs):
+    runtime = Runtime(healthcheck=PROBE, labels={"a": "b"}, ports=("53/udp", "8080/tcp"))
+    docker = json.loads(make_image(blobs.layers, runtime, docker=True).config)["config"]
+    assert (docker["Healthcheck"], docker["Labels"]) == (DOCKERS_FIELD, {"a": "b"})
+    oci = json.loads(make_image(blobs.layers, runtime).config)["config"]
+    assert "Healthcheck" not in oci
+    assert json.loads(oci["Labels"][HEALTH_LABEL]) == DOCKERS_FIELD
+    assert oci["ExposedPorts"] == docker["ExposedPorts"] == {"53/udp": {}, "8080/tcp": {}}
+
+
+def test_dockers_format_has_dockers_own_media_types(blobs, tmp_path):
+    image = make_image(blobs.layers, Runtime(), docker=True)
+    manifest = json.loads(image.manifest)
+    assert manifest["mediaType"] == image.media_type == MEDIA_DOCKER_MANIFEST
+    assert manifest["config"]["mediaType"] == MEDIA_DOCKER_CONFIG
+    assert {layer["mediaType"] for layer in manifest["layers"]} == {MEDIA_DOCKER_LAYER}
+    write_oci_layout(tmp_path / "layout", image, blobs.open)
+    index = json.loads((tmp_path / "layout" / "index.json").read_text())
+    assert index["manifests"][0]["mediaType"] == MEDIA_DOCKER_MANIFEST
+
+
+def test_dockers_format_refuses_a_layer_that_it_has_no_name_for(blobs):
+    strange = replace(blobs.layers[0], media_type="application/vnd.oci.image.layer.v1.tar+zstd")
+    with pytest.raises(InputError, match="docker's format"):
+        make_image([strange], Runtime(), docker=True)

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from runtime_images.app_layer import make_app_layer
 from runtime_images.build_tools import TOOLS, find_setuid, find_tools
 from runtime_images.file_tree import FileTree
-from runtime_images.library_search import Need, Part, find_needs
+from runtime_images.image_stack import ImageStack, stack_layers
 from runtime_images.library_source import LibrarySource, NoSource
-from runtime_images.loader_layer import make_loader_layer
-from runtime_images.lower_layers import LowerLayers
-from runtime_images.missing_libraries import provide_libraries
+from runtime_images.machines import ARCHITECTURES, machine_of
 from runtime_images.spec import ImageSpec
-from runtime_images.stored_layers import contents_of
-from runtime_images.wheel_layers import WheelFill, find_wheel_layer
 from wheelyard.digests import canonical_json
-from wheelyard.errors import Conflict, InputError, WheelyardError
+from wheelyard.errors import InputError
 from wheelyard.image_record import ImageRecord, image_document, load_record
 from wheelyard.oci import Image, Layer, Runtime, make_image
 from wheelyard.store.contract import Store
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 _DEFAULTS = {"PATH": _SEARCH_PATH, "LANG": "C.UTF-8"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stack:
-    """All layers of one image and the files that they add up to."""
-
-    layers: tuple[Layer, ...]
-    tree: FileTree
-    system: LowerLayers
 
 
 def assemble(
@@ -54,7 +38,8 @@ def assemble(
     :param compile_layers: of the toolchain's compile image, bottom first; read if the base lacks a library.
     :param scratch: folder for tars that have to be unpacked.
     :param source: of libraries that the compile image lacks too; None means that they are missing.
-    :raises InputError: two layers bring one path with different content, or the entry point is nowhere.
+    :raises InputError: two layers bring one path with different content, the entry point is nowhere, or the
+        limit of layers can't be met.
     :raises BuildFailed: a library that a wheel needs is nowhere.
     :raises Conflict: a wheel has no layer yet.
     """
@@ -62,7 +47,9 @@ def assemble(
     if record is not None:
         return record
     scratch.mkdir(parents=True, exist_ok=True)
-    stack = _stack(spec, store, compile_layers, source or NoSource(), scratch)
+    stack = stack_layers(
+        spec, store, compile_layers=compile_layers, source=source or NoSource(), scratch=scratch
+    )
     _check_entrypoint(spec, stack.tree)
     environment = {**_DEFAULTS, **spec.environment}
     runtime = Runtime(
@@ -72,104 +59,16 @@ def assemble(
         workdir=spec.workdir,
         environment=environment,
         labels=spec.labels,
+        ports=spec.ports,
+        healthcheck=spec.healthcheck,
     )
-    image = make_image(stack.layers, runtime, _ARCHITECTURES[machine_of(spec.policy)])
+    architecture = ARCHITECTURES[machine_of(spec.policy)]
+    image = make_image(stack.layers, runtime, architecture, docker=spec.format == "docker")
     store.put_blob(image.config, image.id)
     store.put_blob(image.manifest, image.digest)
     record = _record(spec, stack, image, environment)
     store.put_document(image_document(spec.key), canonical_json(record.to_document()))
     return record
-
-
-def machine_of(policy: str) -> str:
-    """The machine of a platform tag: `x86_64` or `aarch64`.
-
-    :raises InputError: it is another one.
-    """
-    for machine in _ARCHITECTURES:
-        if policy.endswith(f"_{machine}"):
-            return machine
-    raise InputError(
-        "images can't be made for that platform", expected=" or ".join(_ARCHITECTURES), found=policy
-    )
-
-
-def _stack(
-    spec: ImageSpec, store: Store, compile_layers: Sequence[Layer], source: LibrarySource, scratch: Path
-) -> _Stack:
-    tree, below = FileTree(), FileTree()
-    under = (spec.base, *spec.more_base, *spec.lower.layers)
-    lower = [Part(owner=layer.title, contents=contents_of(store, layer, scratch)) for layer in under]
-    for part in lower:
-        tree.lay(part.contents, part.owner)
-        below.lay(part.contents, part.owner)
-    wheel_layers = _wheel_layers(spec, store)
-    parts = [Part(owner=layer.title, contents=contents_of(store, layer, scratch)) for layer in wheel_layers]
-    for part in parts:
-        tree.add(part.contents, part.owner)
-    app_layer = make_app_layer(store, spec.app, spec.workdir, scratch)
-    app = Part(owner=app_layer.title, contents=contents_of(store, app_layer, scratch))
-    tree.add(app.contents, app.owner)
-    machine = machine_of(spec.policy)
-    # A base is taken as it is; what lies on it is looked at like the wheels.
-    ours = len(under) - len(spec.lower.layers)
-    missing = [need for need in find_needs(tree, [*lower[ours:], *parts, app], machine) if not need.met_by]
-    # What the application brought itself is taken as it is: it gets the libraries that there are.
-    of_wheels = {need.soname for need in missing if need.owner != app.owner}
-    optional = [*spec.optional_libraries, *({need.soname for need in missing} - of_wheels)]
-    system = provide_libraries(
-        store,
-        [need for need in missing if need.soname not in spec.lower.left_out],
-        optional=optional,
-        below=under,
-        tree=below,
-        compile_layers=compile_layers,
-        source=source,
-        machine=machine,
-        scratch=scratch,
-    )
-    for layer in system.layers:
-        contents = contents_of(store, layer, scratch)
-        for each in (tree, below):
-            each.lay(contents, layer.title)
-        lower.append(Part(owner=layer.title, contents=contents))
-    layers = (*under, *system.layers)
-    if len(layers) > ours:
-        elves = {path: elf for part in lower for path, elf in part.contents.elves.items()}
-        loader = make_loader_layer(store, layers, below, elves, machine, scratch)
-        tree.lay(contents_of(store, loader, scratch), loader.title)
-        layers = (*layers, loader)
-    allowed = {*spec.optional_libraries, *spec.lower.left_out, *system.left_out}
-    _check_all_met(find_needs(tree, [*lower[ours:], *parts], machine), allowed)
-    return _Stack(layers=(*layers, *wheel_layers, app_layer), tree=tree, system=system)
-
-
-def _wheel_layers(spec: ImageSpec, store: Store) -> list[Layer]:
-    layers = []
-    for pin in spec.ordered_wheels:
-        layer = find_wheel_layer(store, pin.digest, WheelFill.of(spec))
-        if layer is None:
-            raise Conflict(
-                f"{pin.title} has no layer yet",
-                expected="a layer that was filled from the wheel",
-                found="nothing in the store",
-                do="ask for the image again; its wheels are filled first",
-                wheel=pin.filename,
-            )
-        layers.append(layer)
-    return layers
-
-
-def _check_all_met(needs: Sequence[Need], allowed: Container[str]) -> None:
-    """Look once more at the finished image: a library in it that the loader can't reach is no library."""
-    unmet = [need for need in needs if not need.met_by and need.soname not in allowed]
-    if unmet:
-        raise WheelyardError(
-            "the assembled image lacks a library that it was given",
-            expected="every needed library in a folder that the loader searches",
-            found=", ".join(f"{need.owner}: /{need.path} needs {need.soname}" for need in unmet[:5]),
-            do="report this as a defect of Wheelyard",
-        )
 
 
 def _check_entrypoint(spec: ImageSpec, tree: FileTree) -> None:
@@ -199,7 +98,7 @@ def _check_entrypoint(spec: ImageSpec, tree: FileTree) -> None:
     )
 
 
-def _record(spec: ImageSpec, stack: _Stack, image: Image, environment: dict[str, str]) -> ImageRecord:
+def _record(spec: ImageSpec, stack: ImageStack, image: Image, environment: dict[str, str]) -> ImageRecord:
     items = list(stack.tree.items())
     tools = find_tools(items)
     return ImageRecord(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from runtime_images.install_scheme import OWN_SCHEME, InstallScheme
+from runtime_images.layer_order import WheelLayer
 from runtime_images.spec import ImageSpec
 from runtime_images.stored_layers import find_layer, keep_layer
+from runtime_images.wheel_requires import keep_requires, requires_of
 from wheelyard.digests import Digest
+from wheelyard.errors import Conflict
 from wheelyard.image_record import WheelPin
 from wheelyard.oci import Layer
 from wheelyard.store.contract import Store
@@ -54,6 +57,30 @@ def missing_wheel_layers(spec: ImageSpec, store: Store) -> tuple[WheelPin, ...]:
     return tuple(pin for pin in spec.ordered_wheels if find_wheel_layer(store, pin.digest, fill) is None)
 
 
+def wheel_layers_of(spec: ImageSpec, store: Store, scratch: Path) -> list[WheelLayer]:
+    """The layers of an image's wheels, by project, with what their places depend on.
+
+    :param scratch: folder for tars that have to be unpacked.
+    :raises Conflict: a wheel has no layer yet.
+    """
+    fill, found = WheelFill.of(spec), []
+    for pin in spec.ordered_wheels:
+        layer = find_wheel_layer(store, pin.digest, fill)
+        if layer is None:
+            raise Conflict(
+                f"{pin.title} has no layer yet",
+                expected="a layer that was filled from the wheel",
+                found="nothing in the store",
+                do="ask for the image again; its wheels are filled first",
+                wheel=pin.filename,
+            )
+        wheel = WheelLayer(pin=pin, layer=layer)
+        # Nobody asks what a light one requires.
+        requires = requires_of(store, layer, scratch) if wheel.is_heavy else frozenset[str]()
+        found.append(replace(wheel, requires=requires))
+    return found
+
+
 def keep_wheel_layer(store: Store, pin: WheelPin, fill: WheelFill, tar: Path, scratch: Path) -> Layer:
     """Keep what `fill_wheel_layer` made; safe to repeat.
 
@@ -61,4 +88,6 @@ def keep_wheel_layer(store: Store, pin: WheelPin, fill: WheelFill, tar: Path, sc
     :param scratch: folder for the compressed bytes until they are stored.
     :raises StoredOtherBytes: the same wheel and image became another tar before.
     """
-    return keep_layer(store, fill.document(pin.digest), tar, pin.title, scratch)
+    layer = keep_layer(store, fill.document(pin.digest), tar, pin.title, scratch)
+    keep_requires(store, layer.diff_id, tar)
+    return layer

@@ -99,6 +99,49 @@ def test_lays_base_system_wheels_by_project_and_application(workshop, linker, pu
     assert record.size == sum(layer.size for layer in record.layers)
 
 
+def test_heavy_wheels_lie_below_system_layers_each_above_what_it_needs(workshop, linker, put_layer, tars):
+    compile_tar = tars.write({f"{LIB}/libz.so.1": linker.library("libz.so.1")})
+    workshop.compile_layers = [put_layer(compile_tar, "compile")]
+    needs_ape = b"Name: zoo\nRequires-Dist: Ape>=1; extra == 'x'\nRequires-Dist: not a requirement\n\n"
+    zoo = workshop.wheel(
+        "zoo", {f"{SITE}/zoo.bin": bytes(9 << 20), f"{SITE}/zoo-1.0.dist-info/METADATA": needs_ape}
+    )
+    ape = workshop.wheel("ape", {f"{SITE}/ape.bin": bytes(4 << 20)})
+    bee = workshop.wheel("bee", {f"{SITE}/bee.so": linker.library("", ("libz.so.1", "libc.so.6"))})
+    record = workshop.assemble(zoo, bee, ape)
+    titles = [layer.title for layer in record.layers]
+    assert titles == [
+        "base demo",
+        "ape 1.0",
+        "zoo 1.0",
+        "system libz.so.1",
+        "ld.so.cache",
+        "bee 1.0",
+        "application",
+    ]
+    alone = workshop.assemble(zoo, ape)
+    assert alone.layers[:3] == record.layers[:3]
+
+
+def test_above_the_limit_small_wheels_share_layers(workshop):
+    pins = [workshop.wheel(f"w{number}", {f"{SITE}/w{number}.py": b"%d" % number}) for number in range(30)]
+    record = workshop.assemble(*pins, layer_limit=12)
+    assert len(record.layers) <= 12
+    held = {path for layer in record.layers for path in workshop.files(layer)}
+    assert {f"{SITE}/w{number}.py" for number in range(30)} <= held
+    more = workshop.assemble(*pins, workshop.wheel("x", {f"{SITE}/x.py": b""}), layer_limit=12)
+    assert len(set(more.layers) - set(record.layers)) == 1
+
+
+@pytest.mark.parametrize(("limit", "said"), [(1, "2 layers"), (2, "3 layers")])
+def test_a_limit_that_can_not_be_met_is_refused_with_what_takes_the_layers(workshop, limit, said):
+    pins = [workshop.wheel("ape", {f"{SITE}/ape.py": b""})] if limit == 2 else []
+    with pytest.raises(InputError) as refusal:
+        workshop.assemble(*pins, layer_limit=limit)
+    assert said in refusal.value.failed
+    assert "1 of the base" in refusal.value.found
+
+
 def test_equal_specs_are_equal_images_in_another_store_too(workshop, tmp_path, tars, put_layer):
     def make(shop):
         first = shop.wheel("ape", {f"{SITE}/ape.py": b"1"})

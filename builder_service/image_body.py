@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
@@ -11,7 +12,9 @@ from builder_service.services import Services
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError
 from wheelyard.image_fields import ImageFields
+from wheelyard.image_policy import with_service_policy
 from wheelyard.image_request import ImageRequest
+from wheelyard.policy_check import refuse_early
 
 BlobDigest = Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64})?$")]
 
@@ -62,6 +65,9 @@ class ImageBody(BuildBody, ImageFields):
         )
         for digest, what in ((self.app, "the application"), (self.app_wheel, "the application's wheel")):
             _check_uploaded(services, digest, what)
+        policies = with_service_policy(request.policy, services.settings.image_policy)
+        request = replace(request, policy=policies)
+        refuse_early(request)
         return request
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from wheelyard.build_request import BuildRequest
 from wheelyard.health_check import HealthCheck
 from wheelyard.image_checks import check_image_request
+from wheelyard.image_policy import REQUEST, ImagePolicy
 from wheelyard.image_request import LAYER_LIMIT, MOST_LAYERS, ImageRequest
 from wheelyard.image_size import ImageSize
+from wheelyard.policy_check import refuse_early
 from wheelyard.run_settings import normal_ports
 
 Text = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00]*$")]
@@ -77,7 +79,7 @@ class ImageFields(BaseModel):
     check: str = Field(
         "", max_length=65536, description="Python source that the smoke test runs, beside the imports."
     )
-    policy: dict[str, Any] | None = Field(None, description="What must hold of the image.")
+    policy: ImagePolicy | None = Field(None, description="What must hold of the image.")
 
     def checked_request(
         self, build: BuildRequest, *, app: str = "", app_wheel: str = "", app_wheel_name: str = ""
@@ -115,9 +117,10 @@ class ImageFields(BaseModel):
             tags=_sorted(self.tags),
             smoke_test=self.smoke_test,
             check=self.check,
-            policy=self.policy,
+            policy=None if self.policy is None else {REQUEST: self.policy.to_document()},
         )
         check_image_request(request)
+        refuse_early(request)
         return request
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wheelyard.errors import InputError
 from wheelyard.image_fields import HealthCheckFields, ImageFields
+from wheelyard.image_policy import ImagePolicy
 from wheelyard.limits import NOTHING_ASKED, AskedLimits
 
 _LARGEST = 1 << 20
@@ -161,7 +162,11 @@ def _fault(fault: Any, origin: str) -> InputError:
 
 
 def _fields_at(place: Sequence[int | str]) -> tuple[str, ...]:
-    tables: dict[str, type[BaseModel]] = {"healthcheck": HealthCheckFields, "limits": AskedLimits}
+    tables: dict[str, type[BaseModel]] = {
+        "healthcheck": HealthCheckFields,
+        "limits": AskedLimits,
+        "policy": ImagePolicy,
+    }
     return tuple(tables.get(str(place[0]) if len(place) > 1 else "", ImageFile).model_fields)
 
 

@@ -44,7 +44,8 @@ class ImageRequest:
     :param tags: `REPOSITORY:TAG` that name it in the service's own registry from then on.
     :param smoke_test: whether it is started once before it is published.
     :param check: Python source that the smoke test runs, beside the imports.
-    :param policy: what must hold of it, as `image_policy` reads it; None asks nothing.
+    :param policy: what must hold of it: whose policy it is to its fields, as `image_policy` reads them; None
+        asks nothing.
     """
 
     build: BuildRequest

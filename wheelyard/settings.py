@@ -68,6 +68,9 @@ class Settings(BaseSettings):
         None,
         description="Folder of the team's recipes, laid over the shipped ones; `up` has one in its own.",
     )
+    image_policy: Path | None = Field(
+        None, description="TOML file with what must hold of every image; a request can't loosen it."
+    )
     image_registry: str = Field(
         "", description="Registry that toolchains given by reference are pulled from."
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -33,6 +32,7 @@ def asked_image(spec: Path | None, options: Mapping[str, Any]) -> ImageFile:
     """
     from wheelyard.build_request import BuildRequest
     from wheelyard.image_file import parse_image_file, read_image_file
+    from wheelyard.image_policy import read_policy
 
     fields = merged(read_image_file(spec) if spec is not None else {}, options)
     asked = parse_image_file(fields, "the command" if spec is None else f"the command with {spec}")
@@ -41,7 +41,7 @@ def asked_image(spec: Path | None, options: Mapping[str, Any]) -> ImageFile:
             raise InputError(
                 "the image has two policies", expected="the table policy, or policy_file", do="leave one out"
             )
-        asked = asked.model_copy(update={"policy": _policy(Path(asked.policy_file))})
+        asked = asked.model_copy(update={"policy": read_policy(Path(asked.policy_file))})
     # The service checks the same again; said here, it is said before anything is uploaded.
     named = ("(named)",) if asked.requirements or asked.requirement_files or asked.app else ()
     asked.checked_request(BuildRequest(requirements=named, toolchain=asked.toolchain))
@@ -66,7 +66,7 @@ def image_body(
     build = _build_fields(session, asked, refresh=refresh)
     image = asked.model_dump(mode="json", include=asked.model_fields_set & set(ImageFields.model_fields))
     if asked.policy is not None:
-        image["policy"] = asked.policy
+        image["policy"] = asked.policy.to_document()
     return {**build, **image, **_application(client, asked, style)}
 
 
@@ -158,12 +158,3 @@ def _counted(stream: IO[bytes], on_bytes: Callable[[int], None]) -> Iterator[byt
     while chunk := stream.read(_CHUNK):
         yield chunk
         on_bytes(len(chunk))
-
-
-def _policy(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} can't be read", found=error.strerror or str(error)) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is not TOML", found=str(error)) from error

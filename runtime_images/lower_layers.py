@@ -25,13 +25,18 @@ class LowerLayers:
     libraries: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
-    def with_layer(self, system: SystemLayer) -> LowerLayers:
-        """These with one more on top; what it lacks is not said here."""
+    def with_layer(self, system: SystemLayer, *, left_out: bool = False) -> LowerLayers:
+        """These with one more on top.
+
+        :param left_out: whether what it lacks is left out for good, and not looked for elsewhere.
+        """
+        lacking = system.nowhere if left_out else ()
         return replace(
             self,
             layers=self.layers if system.layer is None else (*self.layers, system.layer),
             packages={**self.packages, **system.packages},
             libraries={**self.libraries, **system.libraries},
+            left_out=tuple(sorted({*self.left_out, *lacking})),
         )
 
     def to_document(self) -> dict[str, Any]:

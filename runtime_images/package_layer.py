@@ -84,7 +84,7 @@ def make_package_layer(
 
     A function of its arguments: kept in the store, and answered from there the next time.
 
-    :param packages: what is taken; their files are in the store.
+    :param packages: what is taken; their files are in the store once `below` was called.
     :param layers: those below.
     :param below: gives what these add up to; called only where the layer has to be made.
     :param what: it is, for people: `packages`, `libraries`.
@@ -98,8 +98,8 @@ def make_package_layer(
     if kept is not None:
         return kept
     digests = {name: parse_package(entry)[1] for name, entry in packages.debs.items()}
-    pool = {name: index_of(store, digest, scratch) for name, digest in sorted(digests.items())}
     ground = below()
+    pool = {name: index_of(store, digest, scratch) for name, digest in sorted(digests.items())}
     taken = slice_packages(
         pool, ground, machine, asked=packages.asked, whole=packages.whole, sonames=packages.sonames
     )

@@ -85,19 +85,38 @@ def lock_name(image: str, names: Sequence[str]) -> str:
     return f"{LOCKS}{key_of({'toolchain': image, 'names': sorted(set(names))})}.json"
 
 
+def image_lock_name(image: str, base: Sequence[str], asked: Mapping[str, Any]) -> str:
+    """Where the lock of an image's packages lies in the store.
+
+    :param image: image id of the toolchain's compile image.
+    :param base: diff ids of the layers that the packages are added to, bottom first.
+    :param asked: what was asked for, JSON-serialisable.
+    """
+    return f"{LOCKS}{key_of({'toolchain': image, 'base': list(base), 'asked': dict(asked)})}.json"
+
+
 def load_lock(store: Store, image: str, names: Sequence[str]) -> PackageLock | None:
     """The lock of packages over a compile image, or None where nobody asked for them yet."""
-    body = store.get_document(lock_name(image, names))
-    return None if body is None else PackageLock.from_document(json.loads(body))
+    return load_lock_at(store, lock_name(image, names))
 
 
 def keep_lock(store: Store, lock: PackageLock) -> PackageLock:
     """Keep a lock, and return the one that holds: where another worker was faster, its answer does."""
-    place = lock_name(lock.toolchain, lock.names)
+    return keep_lock_at(store, lock_name(lock.toolchain, lock.names), lock)
+
+
+def load_lock_at(store: Store, place: str) -> PackageLock | None:
+    """The lock of that name, or None."""
+    body = store.get_document(place)
+    return None if body is None else PackageLock.from_document(json.loads(body))
+
+
+def keep_lock_at(store: Store, place: str, lock: PackageLock) -> PackageLock:
+    """As `keep_lock`, under a name of the caller's."""
     try:
         store.put_document(place, canonical_json(lock.to_document()))
     except StoredOtherBytes:
-        return load_lock(store, lock.toolchain, lock.names) or lock
+        return load_lock_at(store, place) or lock
     return lock
 
 

@@ -21,6 +21,7 @@ from wheelyard.toolchains import get_toolchain
 from worker.app_wheel import app_pin, read_app_wheel
 from worker.context import Work
 from worker.filled_layers import fill_layers
+from worker.image_base import Foundation, base_layers, refuse_unknown_parts, submit_natives
 from worker.outcome import Done, Outcome, Parked
 from worker.plan_job import refuse_failed
 from worker.toolchain_job import ReadyToolchain, ready_toolchain, submit_toolchain
@@ -40,12 +41,20 @@ def make_image(work: Work) -> Outcome:
         return Parked(children=(submit_toolchain(work, request.build.toolchain),), spec=spec)
     # The image that the wheels were built in, which the toolchain's name may not stand for any more.
     ready = ready_toolchain(services, request.build.toolchain, build["toolchain_image"])
-    image_spec = spec_of(request, ready, build)
+    if waited_for := submit_natives(work, ready, request.natives):
+        return Parked(children=waited_for, spec=spec)
+    with work.phase("base"):
+        foundation = base_layers(work, ready, request)
+    image_spec = spec_of(request, ready, build, foundation)
     with work.phase("layers"):
         fill_layers(work, ready, image_spec)
     with work.phase("assemble", State.PUBLISHING):
         record = assemble(
-            image_spec, services.store, compile_layers=ready.record.layers, scratch=work.scratch / "assemble"
+            image_spec,
+            services.store,
+            compile_layers=ready.record.layers,
+            scratch=work.scratch / "assemble",
+            source=foundation.source,
         )
         publish_image(services.ledger.database, services.store, record, request.tags, work.claim.job.client)
     result = {"image": report_document(record), "build": build, **work.times}
@@ -60,6 +69,7 @@ def ask_for_wheels(work: Work, request: ImageRequest) -> tuple[dict[str, Any], t
     """
     services, job = work.services, work.claim.job
     check_image_request(request)
+    refuse_unknown_parts(work, request)
     build, pin = request.build, app_pin(request)
     if pin is not None:
         toolchain = get_toolchain(build.toolchain, services.settings.toolchains_dir)
@@ -92,8 +102,11 @@ def finished_build(work: Work, request: ImageRequest, spec: Mapping[str, Any]) -
     return result
 
 
-def spec_of(request: ImageRequest, ready: ReadyToolchain, build: dict[str, Any]) -> ImageSpec:
+def spec_of(
+    request: ImageRequest, ready: ReadyToolchain, build: dict[str, Any], foundation: Foundation
+) -> ImageSpec:
     """The image's spec: everything by digest."""
+    ground = foundation.ground
     wheels = tuple(
         WheelPin(
             project=wheel["project"],
@@ -108,12 +121,15 @@ def spec_of(request: ImageRequest, ready: ReadyToolchain, build: dict[str, Any])
         toolchain_image=ready.record.image,
         python_tag=ready.toolchain.python.tag,
         policy=ready.toolchain.policy,
-        base=ready.record.runtime_base,
+        base=ground.layers[0],
+        more_base=ground.layers[1:],
+        scheme=ground.scheme,
+        lower=foundation.lower,
         wheels=wheels,
         app=Digest.parse(request.app) if request.app else None,
         entrypoint=request.entrypoint or ("python3",),
         command=request.command,
-        environment=request.environment,
+        environment={**ground.environment, **request.environment},
         workdir=request.workdir,
         user=request.user,
         labels=request.labels,

@@ -54,7 +54,7 @@ def lock_packages(work: Work, ready: ReadyToolchain, names: Sequence[str]) -> di
         apt = private_apt(work, debian)
         work.log.line(f"asking Debian {debian.suite} for {', '.join(sorted(set(names)))}")
         debs = {deb.name: deb for deb in apt.solve(sorted(set(names)), _status_of(work, ready))}
-        _bring_into_store(work, apt, debs.values())
+        bring_into_store(work, apt, debs.values())
         lock = PackageLock(
             toolchain=image,
             suite=debian.suite,
@@ -139,7 +139,7 @@ def _status_of(work: Work, ready: ReadyToolchain) -> str:
     return text.getvalue().decode()
 
 
-def _bring_into_store(work: Work, apt: PrivateApt, debs: Iterable[Deb]) -> None:
+def bring_into_store(work: Work, apt: PrivateApt, debs: Iterable[Deb]) -> None:
     """Keep the packages' files as blobs, as far as they are not there."""
     store = work.services.store
     lost = [deb for deb in debs if store.renew_blob(deb.digest) is None]
@@ -169,7 +169,7 @@ def _fetch(work: Work, ready: ReadyToolchain, packages: Mapping[str, str], folde
     debs = [Deb(name=name, version=version, digest=digest) for name, (version, digest) in parsed.items()]
     store = work.services.store
     if any(store.blob_size(deb.digest) is None for deb in debs):
-        _bring_into_store(work, private_apt(work, _debian_of(ready.toolchain, list(packages))), debs)
+        bring_into_store(work, private_apt(work, _debian_of(ready.toolchain, list(packages))), debs)
     folder.mkdir()
     places = []
     for deb in debs:

@@ -1,4 +1,4 @@
-"""A compile image out of a registry: pulled by digest, taken apart into its layers."""
+"""An image out of a registry, of a toolchain or a base: pulled by digest, taken apart into its layers."""
 
 from __future__ import annotations
 
@@ -47,8 +47,39 @@ def reference_of(toolchain: Toolchain, settings: Settings) -> str:
             found=toolchain.image,
             do="set it, or take a toolchain that is made from Debian packages, for instance debian12-cp311",
         )
-    host = settings.image_registry.removeprefix("https://").removeprefix("http://").rstrip("/")
-    return f"{host}/{toolchain.image}"
+    return f"{_host(settings)}/{toolchain.image}"
+
+
+def base_reference(base: str, settings: Settings) -> str:
+    """Where an image's base is pulled from: the registry of the settings, whatever client names it.
+
+    :param base: `REPOSITORY@sha256:…`; a host before it must be that registry's, so that nobody who may ask
+        for an image can send the worker to other hosts.
+    :raises InputError: the settings name no registry, or the base names another one.
+    """
+    if not settings.image_registry:
+        raise InputError(
+            f"the base {base} is pulled from a registry, and none is set",
+            expected="WHEELYARD_IMAGE_REGISTRY with the host, and port, of a registry that has it",
+            do="set it, or take slim or debug",
+        )
+    first, _, rest = base.partition("/")
+    names_host = bool(rest) and ("." in first or ":" in first or first == "localhost")
+    if names_host and first != _host(settings):
+        raise InputError(
+            f"the base {base} is of another registry",
+            expected=f"a repository of {_host(settings)}, which WHEELYARD_IMAGE_REGISTRY names",
+            found=first,
+            do="copy it to that registry, or name it without a host",
+        )
+    repository, _, digest = (rest if names_host else base).partition("@")
+    # A tag beside the digest is for people; engines differ in whether they take both.
+    folder, slash, name = repository.rpartition("/")
+    return f"{_host(settings)}/{folder}{slash}{name.partition(':')[0]}@{digest}"
+
+
+def _host(settings: Settings) -> str:
+    return settings.image_registry.removeprefix("https://").removeprefix("http://").rstrip("/")
 
 
 def pull_image(toolchain: Toolchain, settings: Settings, engine: Engine, work: Path) -> PulledImage:
@@ -58,7 +89,17 @@ def pull_image(toolchain: Toolchain, settings: Settings, engine: Engine, work: P
     :raises InputError: the settings name no registry.
     :raises EngineFailed: it can't be pulled, or what the engine saved can't be read.
     """
-    image = engine.pull(reference_of(toolchain, settings))
+    return pull_reference(reference_of(toolchain, settings), engine, work)
+
+
+def pull_reference(reference: str, engine: Engine, work: Path) -> PulledImage:
+    """Pull any image, and write its layers into files.
+
+    :param reference: `HOST/REPOSITORY@sha256:…`.
+    :param work: an empty folder for them; the image's size is needed twice for a while.
+    :raises EngineFailed: it can't be pulled, or what the engine saved can't be read.
+    """
+    image = engine.pull(reference)
     archive = work / "pulled.tar"
     engine.save(image, archive)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from wheelyard.errors import InfrastructureError
@@ -17,6 +17,7 @@ _KEPT_SECONDS = 7 * 24 * 3600
 # Machine-dependent headers and libraries first: that list is a third of the other's size.
 _LISTS = ("Contents-amd64.gz", "Contents-all.gz")
 MOST = 3
+_LIBRARY_FOLDER = re.compile(r"(usr/)?lib/")
 
 
 def paths_of(kind: str, name: str) -> re.Pattern[str]:
@@ -65,6 +66,26 @@ class DebianContents:
             if found:
                 return tuple(dict.fromkeys(package for _, _, package in sorted(found)))[:MOST]
         return ()
+
+    def library_packages(self, sonames: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Packages that bring shared libraries, by soname, the likeliest first; unknown ones are left out.
+
+        :param sonames: file names such as `libGL.so.1`, all looked for in one pass.
+        :raises InfrastructureError: the list can't be had.
+        """
+        found: dict[str, set[tuple[int, str]]] = {}
+        with gzip.open(self._fetched(_LISTS[0]), "rt", encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                path, _, packages = line.rstrip().rpartition(" ")
+                name = path.rstrip().rpartition("/")[2]
+                if name in sonames and _LIBRARY_FOLDER.match(path):
+                    # The nearer to the folders that the loader searches, the likelier; a plugin lies deeper.
+                    depth = path.removeprefix("usr/").count("/")
+                    for package in packages.split(","):
+                        found.setdefault(name, set()).add((depth, package.rpartition("/")[2]))
+        return {
+            name: tuple(dict.fromkeys(package for _, package in sorted(rows))) for name, rows in found.items()
+        }
 
     def _lines(self, listing: str, name: str) -> Iterator[tuple[str, str]]:
         low = f"{name.lower()}-config.cmake"

@@ -84,14 +84,7 @@ class PrivateApt:
         :raises InputError: the release has no such package, or it can't be added to what is there.
         :raises InfrastructureError: the mirror does not answer, or its lists are not signed by Debian.
         """
-        refuse_bad_names(names)
-        self._renew_lists(_FRESH_SECONDS)
-        try:
-            self._refuse_missing(names)
-        except InputError:
-            # The package may be younger than the lists.
-            self._renew_lists(_NEWLY_FRESH_SECONDS)
-            self._refuse_missing(names)
+        self.refuse_unknown(names)
         place = self._root / f"status-{Digest.of(status.encode()).hex[:16]}"
         if not place.is_file():
             _lay(place, status)
@@ -103,11 +96,26 @@ class PrivateApt:
             )
         except InfrastructureError as error:
             raise InputError(
-                f"Debian {self._suite} can't add {', '.join(names)} to the toolchain",
+                f"Debian {self._suite} can't add {', '.join(names)} to what is there",
                 found=error.found,
-                do="mend `packages` in the recipe, or make the toolchain again if its packages are old",
+                do="mend `packages`, or make the toolchain again if its packages are old",
             ) from error
         return tuple(read_printed(printed.splitlines()))
+
+    def refuse_unknown(self, names: Sequence[str]) -> None:
+        """Refuse names of packages that the release does not have.
+
+        :raises InputError: there is no such package; the message has names that are written alike.
+        :raises InfrastructureError: as `solve`.
+        """
+        refuse_bad_names(names)
+        self._renew_lists(_FRESH_SECONDS)
+        try:
+            self._refuse_missing(names)
+        except InputError:
+            # The package may be younger than the lists.
+            self._renew_lists(_NEWLY_FRESH_SECONDS)
+            self._refuse_missing(names)
 
     def download(self, debs: Iterable[Deb], folder: Path) -> dict[str, Path]:
         """Download packages, and give each one's file; apt checks them against the signed lists.
@@ -167,7 +175,7 @@ class PrivateApt:
                     f"Debian {self._suite} has no package {name}",
                     expected="the name of a binary package of its component main",
                     found=f"perhaps you meant {', '.join(near)}" if near else "",
-                    do="mend `packages` in the recipe",
+                    do="mend `packages`",
                     package=name,
                 )
 
@@ -243,7 +251,7 @@ def refuse_bad_names(names: Iterable[str]) -> None:
             raise InputError(
                 f"{name!r} is not the name of a Debian package",
                 expected="lower-case letters, digits and + . - such as libjpeg62-turbo-dev",
-                do="mend `packages` in the recipe",
+                do="mend `packages`",
             )
 
 

@@ -1,0 +1,130 @@
+"""Everything below an image's wheels: the base, the shell of a debug image, Debian packages, natives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runtime_images.file_tree import FileTree
+from runtime_images.library_source import LibrarySource
+from runtime_images.lower_layers import NOTHING_LOWER, LowerLayers
+from runtime_images.machines import machine_of
+from runtime_images.native_layer import make_native_layer
+from runtime_images.package_layer import Packages, make_package_layer
+from runtime_images.package_slice import Below
+from runtime_images.stored_layers import contents_of
+from wheelyard.image_request import ImageRequest
+from wheelyard.native_recipe import get_native_recipe
+from wheelyard.native_record import NativeInputs, whole_native
+from wheelyard.plan import PlanNode
+from wheelyard.toolchains import get_toolchain
+from worker.context import Work
+from worker.image_ground import Ground, own_ground
+from worker.image_packages import DebianLibraries, bring_packages, image_apt, lock_image_packages
+from worker.native_job import native_node, submit_native
+from worker.recipe_packages import debian_of
+from worker.registry_base import registry_ground
+from worker.toolchain_images import base_toolchain
+from worker.toolchain_job import ReadyToolchain
+
+SHELL = "busybox-static"
+OWN_BASES = ("slim", "debug")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foundation:
+    """What an image's wheels are laid on.
+
+    :param ground: the base.
+    :param lower: what lies between it and the wheels.
+    :param source: of libraries that the wheels turn out to need.
+    """
+
+    ground: Ground
+    lower: LowerLayers
+    source: LibrarySource
+
+
+def refuse_unknown_parts(work: Work, request: ImageRequest) -> None:
+    """Refuse packages and natives that do not exist, before anything is built for the image.
+
+    The packages of a registry's base are looked at when it has been pulled.
+
+    :raises InputError: the toolchain's release has no such package, or a native can't be made for it.
+    :raises NotFound: there is no such recipe of a native.
+    """
+    settings = work.services.settings
+    toolchain = get_toolchain(request.build.toolchain, settings.toolchains_dir)
+    for name in request.natives:
+        debian = debian_of(toolchain, f"the native artifact {name}")
+        get_native_recipe(name, settings.recipes_dir).source_for(debian.suite)
+    base = base_toolchain(toolchain, settings) if request.base in OWN_BASES else None
+    names = (*request.packages, *request.whole_packages)
+    if names and base is not None and base.debian is not None:
+        image_apt(work, base.debian.suite).refuse_unknown(names)
+
+
+def submit_natives(work: Work, ready: ReadyToolchain, names: Sequence[str]) -> tuple[str, ...]:
+    """Submit the making of natives that are not there; the ids of the jobs that are to be waited for.
+
+    :raises NotFound: there is no such recipe.
+    """
+    nodes = [native_node(work, ready, name) for name in sorted(set(names))]
+    return tuple(submit_native(work, ready.record.image, node) for node in nodes if not node.digest)
+
+
+def base_layers(work: Work, ready: ReadyToolchain, request: ImageRequest) -> Foundation:
+    """The layers below the wheels: all from the store, but those that nobody asked for yet.
+
+    :param request: its natives are there; see `submit_natives`.
+    :raises InputError: a package does not exist, or the base does not fit the toolchain.
+    :raises InfrastructureError: a mirror, a registry or the store does not answer.
+    """
+    own = request.base in OWN_BASES
+    ground = own_ground(work, ready) if own else registry_ground(work, ready.toolchain, request.base)
+    lower = NOTHING_LOWER
+    if request.base == "debug":
+        shell = lock_image_packages(work, ready, ground, (SHELL,), ())
+        lower = _with_packages(work, ready, ground, lower, shell, "debug")
+    packages = lock_image_packages(work, ready, ground, request.packages, request.whole_packages)
+    lower = _with_packages(work, ready, ground, lower, packages, "packages")
+    for name in sorted(set(request.natives)):
+        lower = _with_native(work, native_node(work, ready, name), lower)
+    return Foundation(ground=ground, lower=lower, source=DebianLibraries(work, ready, ground, packages))
+
+
+def _with_packages(
+    work: Work, ready: ReadyToolchain, ground: Ground, lower: LowerLayers, packages: Packages, what: str
+) -> LowerLayers:
+    store, scratch = work.services.store, work.scratch / "packages"
+    layers = (*ground.layers, *lower.layers)
+    scratch.mkdir(parents=True, exist_ok=True)
+
+    def below() -> Below:
+        work.log.line(f"slicing {len(packages.debs)} Debian packages")
+        bring_packages(work, ground, packages.debs)
+        tree = FileTree()
+        for layer in layers:
+            tree.lay(contents_of(store, layer, scratch), layer.title)
+        return Below(tree=tree, packages={**ground.packages, **lower.packages})
+
+    made = make_package_layer(
+        store,
+        packages,
+        layers=layers,
+        below=below,
+        machine=machine_of(ready.record.policy),
+        what=what,
+        scratch=scratch,
+    )
+    return lower.with_layer(made, left_out=True)
+
+
+def _with_native(work: Work, node: PlanNode, lower: LowerLayers) -> LowerLayers:
+    store, scratch = work.services.store, work.scratch / "natives"
+    inputs = NativeInputs.from_document(node.inputs)
+    record = whole_native(store, inputs.key)
+    if record is None:
+        return lower
+    scratch.mkdir(parents=True, exist_ok=True)
+    return lower.with_layer(make_native_layer(store, record, scratch))

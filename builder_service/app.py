@@ -27,6 +27,7 @@ from builder_service import (
     project_pages,
     projects,
     recipes,
+    registry,
     simple_pages,
     submissions,
     toolchains,
@@ -117,7 +118,7 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
     problems.install(app)
     if settings.public_reads:
         app.add_middleware(ReadyPages, pages=app.state.pages, metrics=app.state.metrics)
-    app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES, apart=("/v1/blobs/.*", uploads.APART))
+    app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES, apart=("/v1/blobs/.*", uploads.APART, registry.APART))
     if not settings.public_reads:
         app.add_middleware(PrivateAnswers)
     hidden = HiddenTokens(settings.token.get_secret_value())
@@ -156,6 +157,8 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
         app.include_router(router, dependencies=[Depends(allowed(Scope.READ))])
     for room in (access_tokens, oidc, health, metrics, home):
         app.include_router(room.router)
+    # Errors there are not problems, and who reads is asked in another way.
+    app.include_router(registry.router)
     _describe_problems(app)
     return app
 

@@ -12,6 +12,10 @@ from wheelyard.channels import Channels
 from wheelyard.doorbell import CeleryDoorbell, Doorbell, DoorbellBehind
 from wheelyard.errors import InputError
 from wheelyard.events import EventListener, EventStream, RedisEventListener, RedisEventStream
+from wheelyard.image_catalogue import ImageCatalogue
+from wheelyard.image_repositories import Repositories
+from wheelyard.image_tags import ImageTags
+from wheelyard.image_uploads import ImageUploads
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.deliveries import Deliveries
 from wheelyard.jobs.idempotency import IdempotencyKeys
@@ -61,6 +65,26 @@ class Services:
     listener: EventListener
     doorbell: Doorbell
     tracer: Tracer = NO_TRACER
+
+    @property
+    def images(self) -> ImageCatalogue:
+        """The images that were made here."""
+        return ImageCatalogue(self.ledger.database, self.store)
+
+    @property
+    def repositories(self) -> Repositories:
+        """What the repositories of the registry have."""
+        return Repositories(self.ledger.database, self.store)
+
+    @property
+    def image_tags(self) -> ImageTags:
+        """The tags of the registry."""
+        return ImageTags(self.ledger.database, self.store)
+
+    @property
+    def image_uploads(self) -> ImageUploads:
+        """Pushes to the registry that are under way."""
+        return ImageUploads(self.ledger.database)
 
 
 def open_services(settings: Settings) -> Services:

@@ -55,7 +55,7 @@ async def _may_read(request: Request) -> Identity:
     if services.settings.public_reads:
         identity = EVERYBODY
     else:
-        identity = await _identify(request, services)
+        identity = await identify(request, services)
         identity.check_scope(Scope.READ)
     request.state.identity = identity
     return identity
@@ -68,7 +68,7 @@ def _writer(scope: Scope) -> Callable[..., Awaitable[Identity]]:
         _by_bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
         _by_basic: Annotated[HTTPAuthorizationCredentials | None, Depends(_basic)],
     ) -> Identity:
-        identity = await _identify(request, services)
+        identity = await identify(request, services)
         identity.check_scope(scope)
         request.state.identity = identity
         return identity
@@ -87,11 +87,15 @@ CurrentIdentity = Annotated[Identity, Depends(current_identity)]
 """The parameter of an endpoint that wants to know who asks; `allowed` must be among its dependencies."""
 
 
-async def _identify(request: Request, services: Services) -> Identity:
+async def identify(request: Request, services: Services) -> Identity:
+    """Who sends a request, by its token, of an endpoint that asks for no right by `allowed`.
+
+    :raises Unauthorized: the token is missing, unknown, revoked or expired.
+    """
     own = services.settings.token.get_secret_value()
     if not own:
         return _ANYBODY
-    secret = _secret_of(request.headers.get("authorization", ""))
+    secret = secret_of(request.headers.get("authorization", ""))
     if hmac.compare_digest(secret.encode(), own.encode()):
         return _OWNER
     token = services.tokens.remembered(secret)
@@ -123,7 +127,7 @@ def _refuse_ended(token: AccessToken) -> None:
     )
 
 
-def _secret_of(header: str) -> str:
+def secret_of(header: str) -> str:
     """The secret that an `Authorization` header carries.
 
     :raises Unauthorized: it carries none.

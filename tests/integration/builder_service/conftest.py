@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import io
+import secrets
 import shutil
 import threading
 import time
@@ -21,6 +22,7 @@ import uvicorn
 
 from builder_service.app import create_app
 from builder_service.services import Services, open_services
+from tests.conftest import BUCKET
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest, canonical_json
 from wheelyard.index_file import IndexFile, keep_file
@@ -128,6 +130,23 @@ def serve() -> Iterator[Callable[[Settings], FrontDoor]]:
 def front_door(settings_with, redis_url, serve) -> FrontDoor:
     door: FrontDoor = serve(settings_with(redis_url=redis_url))
     return door
+
+
+@pytest.fixture(scope="module")
+def registry_door(tmp_path_factory, s3_server, redis_url, migrated) -> Iterator[FrontDoor]:
+    """One service for all tests of a module, each of which has repositories of its own."""
+    folder = tmp_path_factory.mktemp("registry")
+    shutil.copyfile(migrated, folder / "jobs.db")
+    own = {
+        "token": TOKEN,
+        "data_dir": folder / "data",
+        "database_url": f"sqlite:///{folder / 'jobs.db'}",
+        "redis_url": redis_url,
+        "max_upload_bytes": 4 << 20,
+    }
+    place = s3_server.settings(BUCKET, secrets.token_hex(8))
+    with serving(open_services(Settings(**(place.model_dump() | own)))) as door:
+        yield door
 
 
 @pytest.fixture

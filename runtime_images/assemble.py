@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from runtime_images.build_tools import TOOLS, find_setuid, find_tools
@@ -29,6 +29,7 @@ def assemble(
     compile_layers: Sequence[Layer],
     scratch: Path,
     source: LibrarySource | None = None,
+    accept: Callable[[ImageRecord], None] = lambda _record: None,
 ) -> ImageRecord:
     """Make an image: base, system libraries, one layer a wheel, the application; config, manifest and record.
 
@@ -38,6 +39,8 @@ def assemble(
     :param compile_layers: of the toolchain's compile image, bottom first; read if the base lacks a library.
     :param scratch: folder for tars that have to be unpacked.
     :param source: of libraries that the compile image lacks too; None means that they are missing.
+    :param accept: told of the record before it is kept, of one that is kept already, too; what it raises ends
+        the assembly, and nothing that could be found is there.
     :raises InputError: two layers bring one path with different content, the entry point is nowhere, or the
         limit of layers can't be met.
     :raises BuildFailed: a library that a wheel needs is nowhere.
@@ -45,6 +48,7 @@ def assemble(
     """
     record = load_record(store, spec.key)
     if record is not None:
+        accept(record)
         return record
     scratch.mkdir(parents=True, exist_ok=True)
     stack = stack_layers(
@@ -67,6 +71,7 @@ def assemble(
     store.put_blob(image.config, image.id)
     store.put_blob(image.manifest, image.digest)
     record = _record(spec, stack, image, environment)
+    accept(record)
     store.put_document(image_document(spec.key), canonical_json(record.to_document()))
     return record
 

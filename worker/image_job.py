@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from runtime_images.assemble import assemble
@@ -20,6 +21,7 @@ from wheelyard.requests import Caller
 from wheelyard.toolchains import get_toolchain
 from worker.app_wheel import app_pin, read_app_wheel
 from worker.context import Work
+from worker.image_acceptance import accept_image
 from worker.filled_layers import fill_layers
 from worker.image_base import Foundation, base_layers, refuse_unknown_parts, submit_natives
 from worker.outcome import Done, Outcome, Parked
@@ -55,6 +57,7 @@ def make_image(work: Work) -> Outcome:
             compile_layers=ready.record.layers,
             scratch=work.scratch / "assemble",
             source=foundation.source,
+            accept=partial(accept_image, work, request, ready.toolchain.policy),
         )
         publish_image(services.ledger.database, services.store, record, request.tags, work.claim.job.client)
     result = {"image": report_document(record), "build": build, **work.times}

@@ -21,8 +21,8 @@ from wheelyard.requests import Caller
 from wheelyard.toolchains import get_toolchain
 from worker.app_wheel import app_pin, read_app_wheel
 from worker.context import Work
-from worker.image_acceptance import accept_image
 from worker.filled_layers import fill_layers
+from worker.image_acceptance import accept_image
 from worker.image_base import Foundation, base_layers, refuse_unknown_parts, submit_natives
 from worker.outcome import Done, Outcome, Parked
 from worker.plan_job import refuse_failed

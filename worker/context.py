@@ -21,7 +21,7 @@ from wheelyard.settings import Settings
 from wheelyard.store.contract import Store
 from wheelyard.tracing import NO_TRACER, Tracer, below
 from worker.capacity import Seat
-from worker.engine.contract import Container, Engine
+from worker.engine.contract import Engine, Killable
 from worker.job_log import JobLog
 from worker.metrics import WorkerMetrics
 
@@ -64,16 +64,18 @@ class Work:
 
     @contextmanager
     def phase(self, name: str, state: State = State.BUILDING) -> Iterator[None]:
-        """One phase: noted in SQL under the fence, told to listeners, timed."""
+        """One phase: noted in SQL under the fence, told to listeners, timed without the phases inside it."""
         self.check()
         self.services.ledger.advance(self.claim, name, state)
         self.log.event("phase", name=name)
-        started = time.monotonic()
+        started, before = time.monotonic(), sum(self.seconds.values())
         try:
             with below(f"phase {name}"):
                 yield
         finally:
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - started, 3)
+            inside = sum(self.seconds.values()) - before
+            own = time.monotonic() - started - inside
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + own, 3)
         self.check()
 
     def halt(self, error: WheelyardError) -> None:
@@ -84,14 +86,14 @@ class Work:
         for action in reversed(list(self.on_stop)):
             action()
 
-    def watch(self, container: Container) -> None:
+    def watch(self, container: Killable) -> None:
         """End a container where the job must stop; one that started a moment too late ends at once."""
         self.on_stop.append(container.kill)
         if self.stop.is_set():
             container.kill()
 
     @contextmanager
-    def watching(self, container: Container) -> Iterator[None]:
+    def watching(self, container: Killable) -> Iterator[None]:
         """`watch` for as long as the block runs.
 
         :raises Cancelled: the job was halted already.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from runtime_images.assemble import assemble
@@ -14,16 +13,18 @@ from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError
 from wheelyard.image_checks import check_image_request
 from wheelyard.image_publication import publish_image
-from wheelyard.image_record import WheelPin
+from wheelyard.image_record import ImageRecord, WheelPin
 from wheelyard.image_request import ImageRequest
 from wheelyard.jobs.states import State
 from wheelyard.requests import Caller
+from wheelyard.smoke_verdict import SmokeVerdict
 from wheelyard.toolchains import get_toolchain
 from worker.app_wheel import app_pin, read_app_wheel
 from worker.context import Work
 from worker.filled_layers import fill_layers
 from worker.image_acceptance import accept_image
 from worker.image_base import Foundation, base_layers, refuse_unknown_parts, submit_natives
+from worker.image_smoke import smoke_test
 from worker.outcome import Done, Outcome, Parked
 from worker.plan_job import refuse_failed
 from worker.toolchain_job import ReadyToolchain, ready_toolchain, submit_toolchain
@@ -50,6 +51,14 @@ def make_image(work: Work) -> Outcome:
     image_spec = spec_of(request, ready, build, foundation)
     with work.phase("layers"):
         fill_layers(work, ready, image_spec)
+    verdicts: list[SmokeVerdict] = []
+
+    def accept(record: ImageRecord) -> None:
+        accept_image(work, request, ready.toolchain.policy, record)
+        with work.phase("smoke test", State.PUBLISHING):
+            packages_with = foundation.source.packages_with
+            verdicts.append(smoke_test(work, request, image_spec, record, packages_with))
+
     with work.phase("assemble", State.PUBLISHING):
         record = assemble(
             image_spec,
@@ -57,10 +66,11 @@ def make_image(work: Work) -> Outcome:
             compile_layers=ready.record.layers,
             scratch=work.scratch / "assemble",
             source=foundation.source,
-            accept=partial(accept_image, work, request, ready.toolchain.policy),
+            accept=accept,
         )
         publish_image(services.ledger.database, services.store, record, request.tags, work.claim.job.client)
-    result = {"image": report_document(record), "build": build, **work.times}
+    smoke = verdicts[-1].to_document()
+    result = {"image": {**report_document(record), "smoke_test": smoke}, "build": build, **work.times}
     return Done(result=result)
 
 

@@ -26,10 +26,10 @@ from wheelyard.distributions.zip_archive import ZipMember, read_zip
 from wheelyard.distributions.zip_bytes import member_bytes, member_pieces
 
 _FILENAME = re.compile(r"[A-Za-z0-9._+!-]+\.whl")
-_NOT_IMPORTED = frozenset(
+NOT_IMPORTED = frozenset(
     {"tests", "test", "testing", "docs", "doc", "examples", "example", "benchmarks", "scripts"}
 )
-_IMPORTABLE = re.compile(r"^([A-Za-z][A-Za-z0-9_]*)(/__init__\.py|\.py|(\.[\w-]+)*\.so)$")
+IMPORTABLE = re.compile(r"^([A-Za-z][A-Za-z0-9_]*)(/__init__\.py|\.py|(\.[\w-]+)*\.so)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +105,9 @@ def top_level_modules(members: Iterable[str]) -> tuple[str, ...]:
             and path.parts[1] in ("purelib", "platlib")
         ):
             path = PurePosixPath(*path.parts[2:])
-        if match := _IMPORTABLE.match(str(path)):
+        if match := IMPORTABLE.match(str(path)):
             found.add(match[1])
-    return tuple(sorted(found - _NOT_IMPORTED))
+    return tuple(sorted(found - NOT_IMPORTED))
 
 
 def _dist_info(files: Iterable[str], project: NormalizedName, version: Version, refuse: Refusal) -> str:

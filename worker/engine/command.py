@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import secrets
 import tarfile
 import tempfile
@@ -16,8 +17,9 @@ from wheelyard.errors import EngineFailed, InputError
 from wheelyard.process import run_command
 from worker.engine.cgroup import MemoryCounters
 from worker.engine.container import CommandContainer
-from worker.engine.contract import LABEL_JOB, LABEL_OWNER, ContainerSpec, LabelledContainer
+from worker.engine.contract import LABEL_JOB, LABEL_OWNER, ContainerSpec, LabelledContainer, ProgramSpec
 from worker.engine.options import run_arguments
+from worker.engine.program import CommandProgram
 from worker.engine.traits import EngineTraits
 
 ASK_TIMEOUT = 60.0
@@ -25,6 +27,9 @@ START_TIMEOUT = 180.0
 LOAD_TIMEOUT = 1800.0
 PULL_TIMEOUT = 3600.0
 _SEEN_SECONDS = 60.0
+_ID = re.compile(r"(sha256:)?[0-9a-f]{64}")
+# Words of an engine for an image that is gone, or that is in use.
+_STAYS = ("no such image", "image not known", "in use", "is being used", "is using")
 
 
 class CommandEngine:
@@ -78,9 +83,27 @@ class CommandEngine:
         if "@sha256:" not in reference or "/" not in reference:
             raise InputError("an image can't be pulled", expected="HOST/NAME@sha256:…", found=repr(reference))
         options = self.traits.loopback_pull_options if _on_loopback(reference) else ()
-        self._ask("pull", "--quiet", *options, reference, timeout=PULL_TIMEOUT)
+        said = self._ask("pull", "--quiet", *options, reference, timeout=PULL_TIMEOUT).split()
+        if said and _ID.fullmatch(said[-1]):
+            # Podman says the image's id, docker the reference.
+            return str(Digest.parse(said[-1]))
         found = self._ask("image", "inspect", "--format", "{{.Id}}", reference).strip()
         return str(Digest.parse(found))
+
+    def drop(self, reference: str) -> None:
+        """As `worker.engine.contract.Engine.drop`."""
+        try:
+            self._ask("rmi", reference, timeout=START_TIMEOUT)
+        except EngineFailed as error:
+            found = error.found.lower()
+            if not any(reason in found for reason in _STAYS):
+                raise
+        finally:
+            self.forget_images()
+
+    def program(self, spec: ProgramSpec) -> ProgramCommand:
+        """As `worker.engine.contract.Engine.program`."""
+        return ProgramCommand(self, spec)
 
     def start(self, spec: ContainerSpec) -> CommandHandle:
         """As `worker.engine.contract.Engine.start`."""
@@ -147,6 +170,25 @@ class CommandHandle:
     def __exit__(self, *exc: object) -> None:
         """Remove it."""
         self._engine.remove(self._name)
+
+
+class ProgramCommand:
+    """Gives a program its container's name on entry, and removes that container on exit."""
+
+    def __init__(self, engine: CommandEngine, spec: ProgramSpec) -> None:
+        self._engine = engine
+        self._spec = spec
+        self._program: CommandProgram | None = None
+
+    def __enter__(self) -> CommandProgram:
+        """Nothing is started yet."""
+        self._program = CommandProgram(self._spec, f"wheelyard-{secrets.token_hex(8)}", self._engine.traits)
+        return self._program
+
+    def __exit__(self, *exc: object) -> None:
+        """Remove its container, if there may still be one."""
+        if self._program is not None and self._program.may_be_left:
+            self._engine.remove(self._program.name)
 
 
 def config_digest(archive: Path) -> Digest:

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
 from wheelyard.errors import Cancelled, EngineFailed, ForeignOutputRefused, TimedOut
@@ -87,10 +88,10 @@ class CommandContainer:
         self._end()
 
     @contextlib.contextmanager
-    def _client(self, arguments: Sequence[str], timeout: float) -> Iterator[_Client]:
+    def _client(self, arguments: Sequence[str], timeout: float) -> Iterator[EngineClient]:
         if self._cancelled.is_set():
             raise Cancelled("the container was killed")
-        client = _Client([*self._traits.command, *arguments], timeout, self._end)
+        client = EngineClient([*self._traits.command, *arguments], timeout, self._end)
         try:
             yield client
         except BaseException:
@@ -141,15 +142,18 @@ class CommandContainer:
             self._ask("kill", "--signal", "KILL", self.id)
 
 
-class _Client:
+class EngineClient:
     """One run of the engine's client, ended with its container at the end of its time.
 
     :param argv: program and arguments.
     :param timeout: in seconds.
     :param end: ends the container.
+    :param cwd: folder that it is started in; None means this process's own.
     """
 
-    def __init__(self, argv: Sequence[str], timeout: float, end: Callable[[], None]) -> None:
+    def __init__(
+        self, argv: Sequence[str], timeout: float, end: Callable[[], None], cwd: Path | None = None
+    ) -> None:
         self.timed_out = False
         self._end = end
         self._complaints: list[bytes] = []
@@ -159,6 +163,7 @@ class _Client:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            cwd=cwd,
             start_new_session=True,
         )
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for

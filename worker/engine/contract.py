@@ -42,6 +42,37 @@ class ContainerSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramSpec:
+    """One program of a finished image in a container of its own, as closed as `ContainerSpec` has them.
+
+    Nothing of the image but that program is started: it may have no shell. It runs with the image's own
+    user, variables and working folder.
+
+    :param image: image id in the engine, `sha256:…`.
+    :param job: id of the job that it belongs to; becomes the label `wheelyard.job`.
+    :param owner: id of the worker; becomes the label `wheelyard.owner`.
+    :param argv: the program and its arguments, found on the image's PATH; its entry point is passed over.
+    :param mounts: host path to absolute container path, read-only all of them.
+    :param tmpfs: absolute container path to size in bytes; writable for everybody; exec, nosuid and nodev.
+    :param memory: in bytes, tmpfs pages included.
+    :param cpus: cores; 0 means all.
+    :param pids: processes and threads.
+    :param hostname: what it takes itself for.
+    """
+
+    image: str
+    job: str
+    owner: str
+    argv: Sequence[str]
+    mounts: Mapping[Path, str] = field(default_factory=dict)
+    tmpfs: Mapping[str, int] = field(default_factory=dict)
+    memory: int
+    cpus: float = 0
+    pids: int = 4096
+    hostname: str = HOSTNAME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How a command in a container ended.
 
@@ -65,6 +96,13 @@ class LabelledContainer:
     id: str
     job: str
     owner: str
+
+
+class Killable(Protocol):
+    """Something that runs, and can be ended from any thread."""
+
+    def kill(self) -> None:
+        """End everything in it; whoever waits for it then gets `Cancelled`."""
 
 
 class Container(Protocol):
@@ -104,6 +142,27 @@ class Container(Protocol):
         """End everything in it, from any thread; a running `run` then raises `Cancelled`."""
 
 
+class Program(Protocol):
+    """A program of an image that was not started yet; it can be started once."""
+
+    def run(self, *, on_line: Callable[[str], None], timeout: float) -> Ended:
+        """Run it to its end in a container of its own, and hand over each line of its standard output.
+
+        What it writes to its standard error comes among the lines, or is dropped: a program that has
+        something to say there redirects it. Undecodable bytes are replaced.
+
+        :param on_line: called with each line without its end; a line longer than 64 KiB comes in parts.
+        :param timeout: in seconds; the container is killed at its end.
+        :raises TimedOut: the time was over.
+        :raises Cancelled: `kill` was called, now or before.
+        :returns: code 126 or 127 where the image has no such program; the engine's words are among the lines.
+        :raises EngineFailed: the engine itself failed.
+        """
+
+    def kill(self) -> None:
+        """End it, from any thread; a running `run` then raises `Cancelled`."""
+
+
 class Engine(Protocol):
     """The docker or podman command. Every adapter passes `tests/contract/test_engine.py`."""
 
@@ -120,6 +179,15 @@ class Engine(Protocol):
 
     def pull(self, reference: str) -> str:
         """Pull `HOST/NAME@sha256:…`; returns the image id. A reference without a digest is an InputError."""
+
+    def drop(self, reference: str) -> None:
+        """Take a name that `pull` was given from its image, and the image too where that was its only one.
+
+        What is gone already is fine, and an image that a container still runs stays.
+        """
+
+    def program(self, spec: ProgramSpec) -> ProgramHandle:
+        """A context manager around a program; its container is removed, whatever happens inside."""
 
     def start(self, spec: ContainerSpec) -> ContainerHandle:
         """A context manager that starts a container and always removes it, whatever happens inside."""
@@ -138,5 +206,13 @@ class ContainerHandle(Protocol):
     """What `Engine.start` returns: `with engine.start(spec) as container`."""
 
     def __enter__(self) -> Container: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class ProgramHandle(Protocol):
+    """What `Engine.program` returns: `with engine.program(spec) as program`."""
+
+    def __enter__(self) -> Program: ...
 
     def __exit__(self, *exc: object) -> None: ...

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from wheelyard.errors import InputError
-from worker.engine.contract import LABEL_JOB, LABEL_OWNER, ContainerSpec
+from worker.engine.contract import LABEL_JOB, LABEL_OWNER, ContainerSpec, ProgramSpec
 from worker.engine.traits import EngineTraits
 
 USER = "1000:1000"
@@ -37,26 +37,10 @@ def run_arguments(spec: ContainerSpec, name: str, traits: EngineTraits) -> list[
     return [
         "run",
         "--detach",
-        *("--name", name),
-        *("--label", f"{LABEL_JOB}={spec.job}", "--label", f"{LABEL_OWNER}={spec.owner}"),
-        *("--pull", "never"),
-        *("--network", "none"),
-        *("--cap-drop", "all"),
-        *("--security-opt", "no-new-privileges"),
-        "--read-only",
+        *_closed(spec, name, traits),
         *("--user", USER),
-        *("--ipc", "private"),
-        *("--hostname", spec.hostname),
-        *("--memory", str(spec.memory), "--memory-swap", str(spec.memory)),
-        *(("--cpus", f"{spec.cpus:g}") if spec.cpus else ()),
-        *("--pids-limit", str(spec.pids)),
-        *("--log-driver", "none"),
-        "--no-healthcheck",
         *("--env", f"HOME={HOME}"),
         *("--workdir", "/"),
-        *traits.run_options,
-        *_mounts(spec),
-        *_tmpfs(spec, traits),
         *("--entrypoint", "/bin/sh"),
         spec.image,
         "-c",
@@ -64,7 +48,40 @@ def run_arguments(spec: ContainerSpec, name: str, traits: EngineTraits) -> list[
     ]
 
 
-def _mounts(spec: ContainerSpec) -> Iterator[str]:
+def program_arguments(spec: ProgramSpec, name: str, traits: EngineTraits) -> list[str]:
+    """The arguments of `run` for one program of an image, as its own user and to its end.
+
+    :param name: of its container.
+    :raises InputError: a path or a limit of the spec can't be had.
+    """
+    program, *arguments = spec.argv
+    return ["run", "--rm", *_closed(spec, name, traits), "--entrypoint", program, spec.image, *arguments]
+
+
+def _closed(spec: ContainerSpec | ProgramSpec, name: str, traits: EngineTraits) -> list[str]:
+    """What closes every container of ours."""
+    return [
+        *("--name", name),
+        *("--label", f"{LABEL_JOB}={spec.job}", "--label", f"{LABEL_OWNER}={spec.owner}"),
+        *("--pull", "never"),
+        *("--network", "none"),
+        *("--cap-drop", "all"),
+        *("--security-opt", "no-new-privileges"),
+        "--read-only",
+        *("--ipc", "private"),
+        *("--hostname", spec.hostname),
+        *("--memory", str(spec.memory), "--memory-swap", str(spec.memory)),
+        *(("--cpus", f"{spec.cpus:g}") if spec.cpus else ()),
+        *("--pids-limit", str(spec.pids)),
+        *("--log-driver", "none"),
+        "--no-healthcheck",
+        *traits.run_options,
+        *_mounts(spec),
+        *_tmpfs(spec, traits),
+    ]
+
+
+def _mounts(spec: ContainerSpec | ProgramSpec) -> Iterator[str]:
     for source, target in spec.mounts.items():
         if not source.exists():
             raise InputError(f"{source} can't be mounted", expected="a file or folder", found="nothing there")
@@ -79,7 +96,7 @@ def _mounts(spec: ContainerSpec) -> Iterator[str]:
         yield f"type=bind,source={source.absolute()},target={_inside(target)},readonly"
 
 
-def _tmpfs(spec: ContainerSpec, traits: EngineTraits) -> Iterator[str]:
+def _tmpfs(spec: ContainerSpec | ProgramSpec, traits: EngineTraits) -> Iterator[str]:
     wanted = {"/tmp": SMALL_TMP, **spec.tmpfs}  # noqa: S108 - a path inside containers
     for target, size in sorted(wanted.items()):
         options = ("mode=1777", "exec", "nosuid", "nodev", f"size={size}", *traits.tmpfs_options)

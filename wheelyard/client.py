@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx2
 
@@ -18,6 +19,7 @@ from wheelyard import __version__
 from wheelyard.answers import CachedWheel, JobAnswer, read_error
 from wheelyard.digests import Digest
 from wheelyard.errors import InfrastructureError, InputError, NotFound, Unauthorized, WheelyardError
+from wheelyard.image_manifest import IMAGES as _MANIFESTS
 from wheelyard.lock_standing import OfferedFile
 from wheelyard.plan_answer import PlanAnswer
 
@@ -386,12 +388,30 @@ class Client:
 
         :param offset: bytes at its beginning that are not wanted.
         """
-        headers = {"accept-encoding": "identity"}
-        if offset:
-            headers["range"] = f"bytes={offset}-"
-        with self._stream("GET", f"/v1/blobs/{digest}", headers=headers) as response:
-            # What stands in between may know no ranges, and answer with the whole.
-            yield _without(_pieces(response, self.url), 0 if response.status_code == 206 else offset)
+        with self._bytes(f"/v1/blobs/{digest}", offset) as pieces:
+            yield pieces
+
+    # -- the service's own registry -------------------------------------------------------------------
+
+    def manifest(self, repository: str, reference: str) -> bytes:
+        """A manifest of a repository, whose digest nobody has checked yet.
+
+        :param reference: a tag or a digest.
+        :raises NotFound: the registry has none there.
+        """
+        headers = {"accept": ", ".join(_MANIFESTS), "accept-encoding": "identity"}
+        path = f"/v2/{quote(repository)}/manifests/{quote(reference, safe=':')}"
+        with self._stream("GET", path, headers=headers) as response:
+            return response.read()
+
+    @contextmanager
+    def part(self, repository: str, digest: Digest, offset: int = 0) -> Iterator[Iterator[bytes]]:
+        """A blob of a repository in pieces, as they come; who reads them checks the digest.
+
+        :param offset: bytes at its beginning that are not wanted.
+        """
+        with self._bytes(f"/v2/{quote(repository)}/blobs/{digest}", offset) as pieces:
+            yield pieces
 
     def upload_sdist(self, path: Path, channel: str = "default") -> dict[str, Any]:
         """Upload an sdist into a channel, as twine does; gives what the channel shows from now on.
@@ -465,6 +485,15 @@ class Client:
                 yield response
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
+
+    @contextmanager
+    def _bytes(self, path: str, offset: int) -> Iterator[Iterator[bytes]]:
+        headers = {"accept-encoding": "identity"}
+        if offset:
+            headers["range"] = f"bytes={offset}-"
+        with self._stream("GET", path, headers=headers) as response:
+            # What stands in between may know no ranges, and answer with the whole.
+            yield _without(_pieces(response, self.url), 0 if response.status_code == 206 else offset)
 
     def _unreachable(self, error: Exception) -> ServiceUnreachable:
         return ServiceUnreachable(
@@ -556,8 +585,6 @@ def _is_loopback(url: str) -> bool:
 
 def _segment(name: str) -> str:
     """A name as one part of a path; nothing that the caller typed may reach another address."""
-    from urllib.parse import quote
-
     if not name or name in (".", ".."):
         raise InputError(f"{name!r} is not a name")
     return quote(name, safe="")

@@ -30,6 +30,7 @@ HEALTH_LABEL = "wheelyard.healthcheck"
 """Where an OCI image keeps its health check: as the JSON of docker's field, which OCI's config lacks."""
 REF_NAME = "org.opencontainers.image.ref.name"
 EPOCH = "1970-01-01T00:00:00Z"
+_LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
 
 BlobOpener = Callable[[Digest], BinaryIO]
 
@@ -205,7 +206,7 @@ def _docker_layer(layer: Layer) -> str:
     return MEDIA_DOCKER_LAYER
 
 
-class _CheckedBlob:
+class CheckedBlob:
     """A layer's bytes on their way out: hashed, and refused at their end where they are other ones."""
 
     def __init__(self, layer: Layer, stream: BinaryIO) -> None:
@@ -214,11 +215,16 @@ class _CheckedBlob:
         self._hash = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
+        """Bytes as they come."""
         chunk = self._stream.read(size)
         self._hash.update(chunk)
         return chunk
 
     def check(self) -> None:
+        """See, once all are read, that they are the layer's.
+
+        :raises StoreUnavailable: they are other ones, or there are more of them.
+        """
         found = self._hash.hexdigest()
         if found != self._layer.digest.hex or self._stream.read(1):
             raise StoreUnavailable(
@@ -234,6 +240,18 @@ def _add(tar: tarfile.TarFile, name: str, size: int, stream: IO[bytes]) -> None:
     member = tarfile.TarInfo(name)
     member.size, member.mode, member.mtime = size, 0o644, 0
     tar.addfile(member, stream)
+
+
+def _add_layer(tar: tarfile.TarFile, name: str, layer: Layer, open_blob: BlobOpener) -> None:
+    with open_blob(layer.digest) as stream:
+        checked = CheckedBlob(layer, stream)
+        try:
+            _add(tar, name, layer.size, cast("IO[bytes]", checked))
+        except OSError as error:
+            # tarfile says so of a stream that ends too early; a full disk has another number.
+            if error.errno is not None:
+                raise
+        checked.check()
 
 
 def write_docker_archive(
@@ -253,15 +271,7 @@ def write_docker_archive(
         for document, name in ((canonical_json(index), "manifest.json"), (image.config, config_name)):
             _add(tar, name, len(document), io.BytesIO(document))
         for layer in {layer.digest: layer for layer in image.layers}.values():
-            with open_blob(layer.digest) as stream:
-                checked = _CheckedBlob(layer, stream)
-                try:
-                    _add(tar, f"{layer.digest.hex}.tar.gz", layer.size, cast("IO[bytes]", checked))
-                except OSError as error:
-                    # tarfile says so of a stream that ends too early; a full disk has another number.
-                    if error.errno is not None:
-                        raise
-                checked.check()
+            _add_layer(tar, f"{layer.digest.hex}.tar.gz", layer, open_blob)
 
 
 def write_oci_layout(folder: Path, image: Image, open_blob: BlobOpener, tag: str = "") -> None:
@@ -285,22 +295,49 @@ def write_oci_layout(folder: Path, image: Image, open_blob: BlobOpener, tag: str
         if place.is_file() and place.stat().st_size == layer.size:
             continue
         with open_blob(layer.digest) as stream, _whole_file(place) as out:
-            checked = _CheckedBlob(layer, stream)
+            checked = CheckedBlob(layer, stream)
             remaining = layer.size
             while remaining and (chunk := checked.read(min(1 << 20, remaining))):
                 out.write(chunk)
                 remaining -= len(chunk)
             checked.check()
-    entry: dict[str, Any] = {
+    _write_whole(folder / "oci-layout", _LAYOUT)
+    _write_whole(folder / "index.json", _index([*others, _entry(image, tag)]))
+
+
+def write_oci_archive(target: IO[bytes], image: Image, open_blob: BlobOpener, tag: str = "") -> None:
+    """Write an OCI image layout as one tar: what `podman load` and `skopeo` read as `oci-archive`.
+
+    :param target: any writable stream; it is not seeked.
+    :param open_blob: opens a layer's compressed bytes.
+    :param tag: becomes the annotation `org.opencontainers.image.ref.name`.
+    :raises StoreUnavailable: a layer's bytes are not the ones that the image names; the archive is broken.
+    """
+    documents = {
+        "oci-layout": _LAYOUT,
+        "index.json": _index([_entry(image, tag)]),
+        f"blobs/sha256/{image.digest.hex}": image.manifest,
+        f"blobs/sha256/{image.id.hex}": image.config,
+    }
+    with tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT) as tar:
+        for name, document in documents.items():
+            _add(tar, name, len(document), io.BytesIO(document))
+        for layer in {layer.digest: layer for layer in image.layers}.values():
+            _add_layer(tar, f"blobs/sha256/{layer.digest.hex}", layer, open_blob)
+
+
+def _entry(image: Image, tag: str) -> dict[str, Any]:
+    """An image in a layout's index."""
+    return {
         "mediaType": image.media_type,
         "digest": str(image.digest),
         "size": len(image.manifest),
+        **({"annotations": {REF_NAME: tag}} if tag else {}),
     }
-    if tag:
-        entry["annotations"] = {REF_NAME: tag}
-    index = {"schemaVersion": 2, "mediaType": MEDIA_INDEX, "manifests": [*others, entry]}
-    _write_whole(folder / "oci-layout", canonical_json({"imageLayoutVersion": "1.0.0"}))
-    _write_whole(folder / "index.json", canonical_json(index))
+
+
+def _index(entries: Sequence[Mapping[str, Any]]) -> bytes:
+    return canonical_json({"schemaVersion": 2, "mediaType": MEDIA_INDEX, "manifests": list(entries)})
 
 
 def _other_images(folder: Path, image: Image, tag: str) -> list[dict[str, Any]]:

@@ -9,12 +9,11 @@ from contextlib import ExitStack
 from typing import BinaryIO, cast
 
 from wheelyard.answers import ImageAnswer
+from wheelyard.cli.named_image import read_part
 from wheelyard.client import Client
 from wheelyard.digests import Digest
 from wheelyard.errors import StoreUnavailable
 from wheelyard.oci import Image, Layer
-
-_DOCUMENT_LIMIT = 8 << 20
 
 
 class _DownloadStream(io.RawIOBase):
@@ -70,7 +69,9 @@ class ImageBlobs:
 
         :raises StoreUnavailable: what came is not what the answer names.
         """
-        config, manifest = self._document(answer.image_id), self._document(answer.manifest_digest)
+        config, manifest = (
+            read_part(self._client.blob, digest) for digest in (answer.image_id, answer.manifest_digest)
+        )
         known = {layer.digest: layer for layer in answer.layers}
         layers = []
         try:
@@ -94,19 +95,3 @@ class ImageBlobs:
                 do="ask for the image again with --refresh",
             ) from error
         return Image(config=config, manifest=manifest, layers=tuple(layers))
-
-    def _document(self, digest: Digest) -> bytes:
-        body = b""
-        with self._client.blob(digest) as chunks:
-            for chunk in chunks:
-                body += chunk
-                if len(body) > _DOCUMENT_LIMIT:
-                    break
-        if Digest.of(body) != digest:
-            raise StoreUnavailable(
-                "a document of the image came with other bytes",
-                expected=str(digest),
-                found=f"{Digest.of(body)}, {len(body)} bytes",
-                do="check what stands between here and the service, and try again",
-            )
-        return body

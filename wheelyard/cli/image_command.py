@@ -12,6 +12,7 @@ import typer
 from wheelyard.cli import image_options
 from wheelyard.cli.build_command import Batch, Progress, Refresh, ToolchainName, Webhook, asker_fields
 from wheelyard.cli.image_loading import LoadEngine, find_engine
+from wheelyard.cli.image_push_command import PlainHttp, known_places
 from wheelyard.cli.input_options import (
     BuildConstraints,
     BuildDepsFrom,
@@ -96,8 +97,20 @@ def image(
         typer.Option("--output", "-o", help="Write an archive for `docker load`.", metavar="FILE"),
     ] = None,
     oci: Annotated[
-        Path | None, typer.Option("--oci", help="Write an OCI image layout.", metavar="DIR")
+        Path | None,
+        typer.Option(
+            "--oci",
+            help="Write an OCI image layout into a folder, or as an archive into FILE.tar.",
+            metavar="DIR|FILE.tar",
+        ),
     ] = None,
+    push: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--push", help="Push it into a registry; may be repeated.", metavar="REGISTRY/REPOSITORY:TAG"
+        ),
+    ] = None,
+    plain_http: PlainHttp = False,
     batch: Batch = False,
     webhook: Webhook = "",
     progress: Progress = ProgressStyle.AUTO,
@@ -106,7 +119,8 @@ def image(
     """Make a slim runtime image of requirements: wheels from the cache, Python, and nothing that builds.
 
     Wheels that the cache lacks are built first. The image has a layer per wheel; the same request is the same
-    image, byte for byte. Without --load, --output or --oci it stays in the service, where its tags name it.
+    image, byte for byte. Without --load, --output, --oci or --push it stays in the service, where its tags
+    name it.
     All that an image is can stand in a TOML file instead (--spec); what an option says goes before the file.
     A project that is called like a command below is written with a version, or after `--`.
 
@@ -122,6 +136,7 @@ def image(
     from wheelyard.cli.follow_job import follow_to_end, report_end
     from wheelyard.cli.image_ask import asked_image, image_body
     from wheelyard.cli.image_outputs import ImageOutputs, check_outputs, deliver
+    from wheelyard.registry.address import parse_target
 
     session = session_of(context)
     style = resolve_style(progress)
@@ -166,7 +181,13 @@ def image(
     }
     asked = asked_image(spec, options)
     elsewhere = [name for name in tag or () if image_options.is_of_other_registry(name)]
-    outputs = ImageOutputs(load=load, archive=output, layout=oci, tags=(*asked.tags, *elsewhere))
+    outputs = ImageOutputs(
+        load=load,
+        archive=output,
+        layout=oci,
+        tags=(*asked.tags, *elsewhere),
+        pushes=tuple(parse_target(target, plain_http=plain_http) for target in push or ()),
+    )
     check_outputs(outputs, detach=detach)
     loader = find_engine(engine) if load else ""
     with session.client() as client:
@@ -178,5 +199,5 @@ def image(
         code = report_end(ended, style, client.url)
         if ended.succeeded and ended.result is not None:
             record = ImageAnswer.from_document(ended.result["image"])
-            deliver(client, record, outputs, loader, style)
+            deliver(client, record, outputs, loader, style, known_places(session))
     raise typer.Exit(code)

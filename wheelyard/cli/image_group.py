@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from wheelyard.cli.exits import exit_codes_help
 from wheelyard.cli.image_command import image
+from wheelyard.cli.image_push_command import image_push
 
 _DEFAULT = "make"
 _HELP_NAMES = ("-h", "--help")
@@ -57,6 +58,6 @@ image_app = typer.Typer(
 image_app.command(_DEFAULT, cls=_DefaultCommand, hidden=True, epilog=exit_codes_help())(image)
 
 # Each is a function in a file of its own, `wheelyard/cli/image_NAME_command.py`.
-_COMMANDS: dict[str, Callable[..., None]] = {}
+_COMMANDS: dict[str, Callable[..., None]] = {"push": image_push}
 for _name, _command in _COMMANDS.items():
     image_app.command(_name, epilog=exit_codes_help())(_command)

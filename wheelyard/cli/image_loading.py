@@ -1,15 +1,19 @@
-"""Loading an image into this machine's container engine: the archive goes into its standard input."""
+"""Loading an image into this machine's container engine: it pulls what it lacks, or is given an archive."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import IO
 
-from wheelyard.errors import EngineFailed, InputError
+from wheelyard.cli.loopback_registry import LoopbackRegistry
+from wheelyard.errors import EngineFailed, InfrastructureError, InputError
+from wheelyard.oci import BlobOpener, Image, write_docker_archive
+from wheelyard.process import run_command
 
 _PROBE_SECONDS = 20.0
 _END_SECONDS = 900.0
@@ -59,6 +63,43 @@ def _docker_problem() -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     return "" if asked.returncode == 0 else asked.stderr.decode(errors="replace").strip()[-300:]
+
+
+def load_image(engine: str, image: Image, open_blob: BlobOpener, tags: Sequence[str]) -> None:
+    """Load an image into an engine under some names; layers that it has are not sent.
+
+    An engine that can't pull from this process (one in a virtual machine, or on another host) is given an
+    archive with all layers.
+
+    :param engine: its command, from `find_engine`.
+    :param tags: `NAME:TAG` each.
+    :raises EngineFailed: the engine refuses the image.
+    :raises StoreUnavailable: bytes that are not the ones that the image names; nothing is loaded.
+    """
+    # docker drops an image with its last name; an archive brings one that never had any.
+    if not (tags or engine == "podman") or not _pull(engine, image, open_blob, tags):
+        load_archive(engine, lambda stream: write_docker_archive(stream, image, open_blob, tags))
+
+
+def _pull(engine: str, image: Image, open_blob: BlobOpener, tags: Sequence[str]) -> bool:
+    """Let the engine pull from a registry in this process; whether that went well."""
+    registry = LoopbackRegistry(image, open_blob)
+    # docker takes loopback for safe by itself.
+    options = ["--tls-verify=false"] if engine == "podman" else []
+    try:
+        with registry.serving():
+            run_command([engine, "pull", "--quiet", *options, registry.reference], timeout=_END_SECONDS)
+    except InfrastructureError:
+        if registry.failure is not None:
+            raise registry.failure from None
+        return False
+    for tag in tags:
+        run_command([engine, "tag", registry.reference, tag], timeout=_PROBE_SECONDS, failure=EngineFailed)
+    remove = ["untag", image.id.hex] if engine == "podman" else ["rmi"]
+    # The name of a registry that is gone; where it stays, the image is as good.
+    with suppress(InfrastructureError):
+        run_command([engine, *remove, registry.reference], timeout=_PROBE_SECONDS)
+    return True
 
 
 def load_archive(engine: str, write: Callable[[IO[bytes]], None]) -> str:

@@ -8,19 +8,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from wheelyard.answers import ImageAnswer
 from wheelyard.cli.byte_progress import byte_progress
 from wheelyard.cli.image_blobs import ImageBlobs
-from wheelyard.cli.image_loading import load_archive
+from wheelyard.cli.image_loading import load_image
 from wheelyard.cli.image_options import is_of_other_registry
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.progress.json_lines import write_json_line
 from wheelyard.cli.tables import write_line
 from wheelyard.client import Client
 from wheelyard.errors import InputError
-from wheelyard.oci import write_docker_archive, write_oci_layout
+from wheelyard.oci import write_docker_archive, write_oci_archive, write_oci_layout
+
+if TYPE_CHECKING:
+    from wheelyard.registry.address import PushTarget
+    from wheelyard.registry.known_places import KnownPlaces
 
 # NAME[:TAG] of the distribution specification, with an optional host and port before it.
 _TAG = re.compile(
@@ -34,14 +38,21 @@ class ImageOutputs:
     """What is to be done with an image; any of them, or none.
 
     :param archive: file for a docker archive.
-    :param layout: folder for an OCI image layout.
+    :param layout: folder for an OCI image layout, or file for its archive, whose name ends in `.tar`.
     :param tags: names that the image gets there.
+    :param pushes: where it is pushed.
     """
 
     load: bool
     archive: Path | None
     layout: Path | None
     tags: tuple[str, ...]
+    pushes: tuple[PushTarget, ...] = ()
+
+    @property
+    def layout_is_file(self) -> bool:
+        """Whether the layout goes into one file."""
+        return self.layout is not None and self.layout.suffix == ".tar" and not self.layout.is_dir()
 
 
 def check_outputs(outputs: ImageOutputs, *, detach: bool) -> None:
@@ -50,9 +61,9 @@ def check_outputs(outputs: ImageOutputs, *, detach: bool) -> None:
     :raises InputError: one that can't be made.
     """
     wanted = outputs.load or outputs.archive is not None or outputs.layout is not None
-    if detach and wanted:
+    if detach and (wanted or outputs.pushes):
         raise InputError(
-            "--detach leaves before there is an image", do="leave --load, --output and --oci out"
+            "--detach leaves before there is an image", do="leave --load, --output, --oci and --push out"
         )
     if not wanted and (elsewhere := [tag for tag in outputs.tags if is_of_other_registry(tag)]):
         raise InputError(
@@ -64,26 +75,38 @@ def check_outputs(outputs: ImageOutputs, *, detach: bool) -> None:
             raise InputError(
                 f"{tag!r} is not an image's name", expected="NAME:TAG in lower case, such as app:1.2"
             )
-    if outputs.archive is not None:
-        if outputs.archive.is_dir():
-            raise InputError(
-                f"{outputs.archive} is a folder", do="name a file with --output, or a folder with --oci"
-            )
-        if not outputs.archive.parent.is_dir():
-            raise InputError(f"the folder {outputs.archive.parent} does not exist", do="make it first")
-    if outputs.layout is not None and outputs.layout.exists() and not outputs.layout.is_dir():
+    if outputs.archive is not None and outputs.archive.is_dir():
+        raise InputError(
+            f"{outputs.archive} is a folder", do="name a file with --output, or a folder with --oci"
+        )
+    files = [outputs.archive, outputs.layout if outputs.layout_is_file else None]
+    for file in files:
+        if file is not None and not file.parent.is_dir():
+            raise InputError(f"the folder {file.parent} does not exist", do="make it first")
+    if (
+        outputs.layout is not None
+        and outputs.layout.exists()
+        and not outputs.layout.is_dir()
+        and not outputs.layout_is_file
+    ):
         raise InputError(
             f"{outputs.layout} is not a folder", do="name a folder with --oci, or a file with --output"
         )
 
 
 def deliver(
-    client: Client, record: ImageAnswer, outputs: ImageOutputs, loader: str, style: ProgressStyle
+    client: Client,
+    record: ImageAnswer,
+    outputs: ImageOutputs,
+    loader: str,
+    style: ProgressStyle,
+    known: KnownPlaces,
 ) -> None:
     """Bring an image to where it is wanted; every byte is checked against its digest on the way.
 
     :param loader: the engine's command, from `find_engine`.
     :param style: a resolved one.
+    :param known: where this machine pushed blobs before.
     :raises StoreUnavailable: bytes that are not the ones that the image names; nothing half is left.
     """
     tags = [tag if ":" in tag.rpartition("/")[2] else f"{tag}:latest" for tag in outputs.tags]
@@ -91,7 +114,11 @@ def deliver(
         folder = outputs.layout
         with byte_progress("download", record.size, style) as progress:
             blobs = ImageBlobs(client, progress.add)
-            write_oci_layout(folder, blobs.image(record), blobs.open, tags[0] if tags else "")
+            whole, name = blobs.image(record), tags[0] if tags else ""
+            if outputs.layout_is_file:
+                _write_whole(folder, lambda stream: write_oci_archive(stream, whole, blobs.open, name))
+            else:
+                write_oci_layout(folder, whole, blobs.open, name)
         _say(style, "layout", str(folder))
     if outputs.archive is not None:
         archive = outputs.archive
@@ -104,8 +131,13 @@ def deliver(
         with byte_progress(f"{loader} load", record.size, style) as progress:
             blobs = ImageBlobs(client, progress.add)
             whole = blobs.image(record)
-            load_archive(loader, lambda stream: write_docker_archive(stream, whole, blobs.open, tags))
+            load_image(loader, whole, blobs.open, tags)
         _say(style, "loaded", ", ".join(tags) or str(record.image_id))
+    if outputs.pushes:
+        from wheelyard.cli.named_image import made_image
+        from wheelyard.cli.pushing import push_to_all
+
+        push_to_all(made_image(client, record.manifest_digest), outputs.pushes, style, known)
 
 
 def _say(style: ProgressStyle, what: str, where: str) -> None:

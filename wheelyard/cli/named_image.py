@@ -1,0 +1,113 @@
+"""An image of the service, found by how somebody names it: its documents, and its blobs from any byte on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from wheelyard.client import Client
+from wheelyard.digests import Digest
+from wheelyard.errors import InputError, NotFound, StoreUnavailable
+from wheelyard.image_name import ImageName
+
+_MADE_HERE = "images"
+"""The repository of the service's registry that has every image that was made there, by its digest."""
+_DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+_DIGITS = re.compile(r"(?:sha256:)?[0-9a-f]{12,63}")
+_DOCUMENT_LIMIT = 8 << 20
+
+OpenPart = Callable[[Digest, int], AbstractContextManager[Iterator[bytes]]]
+
+
+class NamedImage:
+    """An image's documents, checked, and a source of its blobs (`wheelyard.registry.blob_upload.BlobSource`).
+
+    :param open_part: opens a blob from an offset on.
+    :raises InputError: the manifest is not an image's.
+    :raises StoreUnavailable: the config is not the one that the manifest names.
+    """
+
+    def __init__(self, manifest: bytes, open_part: OpenPart) -> None:
+        self.manifest = manifest
+        self.digest = Digest.of(manifest)
+        self._open = open_part
+        try:
+            document: dict[str, Any] = json.loads(manifest)
+            self.image_id = Digest.parse(document["config"]["digest"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{self.digest} is not one image",
+                expected="a manifest with a config and layers",
+                found="a list of images" if b'"manifests"' in manifest else "other bytes",
+                do="name one image by its own digest",
+            ) from error
+        self.config = read_part(open_part, self.image_id)
+
+    def open(self, digest: Digest, offset: int) -> AbstractContextManager[Iterator[bytes]]:
+        """A blob's bytes from an offset on."""
+        return self._open(digest, offset)
+
+
+def made_image(client: Client, digest: Digest) -> NamedImage:
+    """An image that a job just made.
+
+    :param digest: of its manifest.
+    """
+    return NamedImage(read_part(client.blob, digest), client.blob)
+
+
+def find_image(client: Client, text: str) -> NamedImage:
+    """The image that somebody names by its digest, its id, or REPOSITORY:TAG of the service's own registry.
+
+    :raises NotFound: the service has no such image.
+    :raises InputError: that is no name of one.
+    """
+    if match := _DIGEST.fullmatch(text):
+        repository, reference = _MADE_HERE, f"sha256:{match[1]}"
+    elif _DIGITS.fullmatch(text):
+        raise InputError(
+            f"{text} is the beginning of a digest",
+            expected="all 64 digits of a digest, or REPOSITORY:TAG",
+            do="copy the whole digest",
+        )
+    else:
+        name = ImageName.parse(text)
+        repository, reference = name.repository, str(name.digest) if name.digest else name.tag
+    try:
+        manifest = client.manifest(repository, reference)
+    except NotFound as error:
+        raise NotFound(
+            f"the service has no image {text}",
+            expected="an image's digest, or REPOSITORY:TAG of the service's own registry",
+            found=error.found,
+            do="see `wheelyard image list`",
+        ) from error
+
+    def opened(digest: Digest, offset: int = 0) -> AbstractContextManager[Iterator[bytes]]:
+        return client.part(repository, digest, offset)
+
+    return NamedImage(manifest, opened)
+
+
+def read_part(open_part: OpenPart, digest: Digest) -> bytes:
+    """A document of an image, whole.
+
+    :raises StoreUnavailable: what came are other bytes.
+    """
+    body = b""
+    with open_part(digest, 0) as pieces:
+        for piece in pieces:
+            body += piece
+            if len(body) > _DOCUMENT_LIMIT:
+                break
+    if Digest.of(body) != digest:
+        raise StoreUnavailable(
+            "a document of the image came with other bytes",
+            expected=str(digest),
+            found=f"{Digest.of(body)}, {len(body)} bytes",
+            do="check what stands between here and the service, and try again",
+        )
+    return body

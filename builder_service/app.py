@@ -18,6 +18,7 @@ from builder_service import (
     files,
     health,
     home,
+    image_receipts,
     integrity,
     metrics,
     oidc,
@@ -150,6 +151,7 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
                 integrity,
                 project_pages,
                 plan_pages,
+                image_receipts,
             )
         ),
     ):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from runtime_images.elf_needs import ElfNeeds
 from runtime_images.file_tree import FileTree
-from runtime_images.library_search import find_by_run_path, find_in_default_folders
+from runtime_images.library_search import find_by_cache, find_by_run_path
 from wheelyard.image_receipt import Reach
 
 _PLUGINS = re.compile(
@@ -54,17 +54,6 @@ class ElfGraph:
         self._follow(plugins, Reach.PLUGIN, found)
         return found | dict.fromkeys(self._rest(found), (Reach.NOTHING, ""))
 
-    def reached_from(self, starts: Iterable[str]) -> set[str]:
-        """Files that the loader takes for some others, these among them."""
-        ahead, seen = list(starts), set[str]()
-        while ahead:
-            path = ahead.pop()
-            if path in seen:
-                continue
-            seen.add(path)
-            ahead += [target for _soname, target in self.needs.get(path, ()) if target]
-        return seen
-
     def _rest(self, found: Collection[str]) -> list[str]:
         return [path for path in sorted(self.needs) if path not in found]
 
@@ -100,7 +89,6 @@ def make_graph(
     programs: Collection[str],
     modules: Collection[str],
     mentions: Mapping[str, tuple[str, ...]],
-    folders: tuple[str, ...] = (),
 ) -> ElfGraph:
     """Follow every DT_NEEDED as the loader does: run path, its cache, default folders, loaded before.
 
@@ -110,7 +98,6 @@ def make_graph(
     :param programs: that can be started.
     :param modules: that Python can import.
     :param mentions: path to names of libraries among its bytes.
-    :param folders: that the loader's cache covers beside the default ones.
     """
     foreign = frozenset(path for path, elf in elves.items() if elf.machine != machine or elf.for_other_libc)
     by_name: dict[str, list[str]] = defaultdict(list)
@@ -119,7 +106,7 @@ def make_graph(
             for name in {posixpath.basename(path), elf.soname} - {""}:
                 by_name[name].append(path)
     needs = {
-        path: tuple((soname, _taken(tree, path, elf, soname, by_name, folders)) for soname in elf.needed)
+        path: tuple((soname, _taken(tree, path, elf, soname, by_name)) for soname in elf.needed)
         for path, elf in elves.items()
         if path not in foreign
     }
@@ -136,11 +123,10 @@ def _taken(
     elf: ElfNeeds,
     soname: str,
     by_name: Mapping[str, list[str]],
-    folders: tuple[str, ...],
 ) -> str:
-    place = find_by_run_path(tree, path, elf, soname) or find_in_default_folders(tree, soname, elf.machine)
-    cached = (place for folder in folders if tree.resolve(place := f"{folder}/{soname}"))
-    found = tree.resolve(place or next(cached, ""))
+    found = tree.resolve(
+        find_by_run_path(tree, path, elf, soname) or find_by_cache(tree, soname, elf.machine) or ""
+    )
     if found:
         return found
     # A package that brings a library outside of every run path loads it itself before what needs it.

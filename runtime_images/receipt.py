@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,8 +22,6 @@ from wheelyard.digests import canonical_json
 from wheelyard.image_receipt import (
     ElfFile,
     Executable,
-    OnlyFor,
-    PartKind,
     Reach,
     Receipt,
     ToolProof,
@@ -33,6 +31,7 @@ from wheelyard.image_receipt import (
 )
 from wheelyard.image_record import ImageRecord
 from wheelyard.listed_files import ListedFile, ListedFiles
+from wheelyard.lone_files import find_only_for
 from wheelyard.oci import Layer
 from wheelyard.store.contract import Store
 
@@ -162,6 +161,7 @@ class _Whole:
         record, files = self._record, self.files
         scripts = self._scripts()
         sonames = {f"/{path}": elf.soname for path, elf in self.elves.items()}
+        elves = tuple(self._elf_files())
         return Receipt(
             digest=str(record.manifest_digest),
             image_id=str(record.image_id),
@@ -183,7 +183,7 @@ class _Whole:
             ),
             parts=self.parts.parts,
             executables=tuple(self._executables(scripts)),
-            elves=tuple(self._elf_files()),
+            elves=elves,
             tools=tuple(self._proofs()),
             setuid=find_setuid(self.entries),
             capabilities=tuple(
@@ -195,7 +195,7 @@ class _Whole:
                 )
             ),
             repeated=(*find_equal_projects(files, sonames), *find_equal_files(files)),
-            only_for=tuple(self._only_for()),
+            only_for=find_only_for(elves, self.parts.kinds()),
             looked_at={
                 "paths": len(self.entries),
                 "programs": len(self.programs),
@@ -268,28 +268,3 @@ class _Whole:
                 by_content=tool in MARKS,
                 found=tuple(sorted({*by_name.get(tool, ()), *marked[tool]})),
             )
-
-    def _only_for(self) -> Iterable[OnlyFor]:
-        """For each wheel, and for the application: what nothing else leads to."""
-        graph, owner, kinds = self.graph, self.parts.owner, self.parts.kinds()
-        starts: dict[str, list[str]] = defaultdict(list)
-        for path, (how, _by) in self.reach.items():
-            if path in graph.starts or how is Reach.MENTIONED:
-                starts[owner(path)].append(path)
-        reached = {title: graph.reached_from(paths) for title, paths in sorted(starts.items())}
-        ways = Counter(path for paths in reached.values() for path in paths)
-        for title, own in reached.items():
-            if kinds.get(title) not in (PartKind.WHEEL, PartKind.APPLICATION):
-                continue
-            lone = {path for path in own if ways[path] == 1 and owner(path) != title}
-            shared = {owner(path) for path in ways if path not in lone}
-            packages = {
-                owner(path) for path in lone if kinds.get(owner(path)) in (PartKind.PACKAGE, PartKind.NATIVE)
-            }
-            if lone:
-                yield OnlyFor(
-                    part=title,
-                    packages=tuple(sorted(packages - shared)),
-                    files=len(lone),
-                    size=sum(self._size(path) for path in lone),
-                )

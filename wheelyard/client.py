@@ -111,6 +111,27 @@ class Client:
         """
         return self._ask("/v1/images", request)
 
+    def image_receipt(self, image: str) -> dict[str, Any]:
+        """What is in an image, as a document.
+
+        :param image: a job's id, an image id, a digest, or REPOSITORY:TAG.
+        """
+        return dict(self._json("GET", f"/v1/images/{_segment(image)}/receipt"))
+
+    def image_why(self, image: str, what: str) -> dict[str, Any]:
+        """Why something is in an image, as a document.
+
+        :param what: a path, a library or the beginning of its name, a project, or a package.
+        """
+        return dict(self._json("GET", f"/v1/images/{_segment(image)}/why", query={"of": what}))
+
+    def image_difference(self, before: str, after: str) -> dict[str, Any]:
+        """What an image has otherwise than another one, as a document.
+
+        :param before: what it is compared with.
+        """
+        return dict(self._json("GET", f"/v1/images/{_segment(after)}/diff", query={"against": before}))
+
     def verify(self, request: Mapping[str, Any]) -> JobAnswer:
         """Ask for a published wheel to be built again and compared.
 

@@ -10,7 +10,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from wheelyard.cli.exits import exit_codes_help
 from wheelyard.cli.image_command import image
+from wheelyard.cli.image_diff_command import image_diff
 from wheelyard.cli.image_push_command import image_push
+from wheelyard.cli.image_receipt_command import image_receipt
+from wheelyard.cli.image_why_command import image_why
 
 _DEFAULT = "make"
 _HELP_NAMES = ("-h", "--help")
@@ -58,6 +61,11 @@ image_app = typer.Typer(
 image_app.command(_DEFAULT, cls=_DefaultCommand, hidden=True, epilog=exit_codes_help())(image)
 
 # Each is a function in a file of its own, `wheelyard/cli/image_NAME_command.py`.
-_COMMANDS: dict[str, Callable[..., None]] = {"push": image_push}
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "diff": image_diff,
+    "push": image_push,
+    "receipt": image_receipt,
+    "why": image_why,
+}
 for _name, _command in _COMMANDS.items():
     image_app.command(_name, epilog=exit_codes_help())(_command)

@@ -83,7 +83,12 @@ def _check_entrypoint(spec: ImageSpec, tree: FileTree) -> None:
             "the image has neither an entry point nor a command",
             expected="a list of words, for instance python3 main.py",
         )
-    program = command[0]
+    _check_program("entry point", command[0], spec, tree)
+    if spec.healthcheck is not None:
+        _check_program("health check", spec.healthcheck.test[0], spec, tree)
+
+
+def _check_program(role: str, program: str, spec: ImageSpec, tree: FileTree) -> None:
     search = spec.environment.get("PATH", _SEARCH_PATH).split(":")
     if "/" in program:
         places = [posixpath.join(spec.workdir, program)]
@@ -95,10 +100,10 @@ def _check_entrypoint(spec: ImageSpec, tree: FileTree) -> None:
         if entry is not None and entry.kind == "file" and entry.mode & 0o111:
             return
     raise InputError(
-        f"the image holds no program {program!r}, so its entry point can't start",
+        f"the image holds no program {program!r}, so its {role} can't start",
         expected="one of " + ", ".join(places),
         found="a shell is not in the image either" if posixpath.basename(program) in ("sh", "bash") else "",
-        do="give the entry point as a list that begins with a program, for instance python3 main.py",
+        do=f"give the {role} as a list that begins with a program, for instance python3 main.py",
         program=program,
     )
 

@@ -62,9 +62,10 @@ def fill_missing(work: Work, ready: ReadyToolchain, pins: Sequence[WheelPin], fi
         ThreadPoolExecutor(_PACKERS, "pack-layer") as packers,
         filler_of([folder / pin.filename for pin, folder in folders.items()], filling) as fill_one,
     ):
-        for pin, folder in folders.items():
+        for number, (pin, folder) in enumerate(folders.items(), 1):
             work.check()
-            work.log.line(f"filling the layer of {pin.title}")
+            # Displays take this form for steps.
+            work.log.line(f"[{number}/{len(folders)}] filling the layer of {pin.title}")
             tar = fill_one(folder / pin.filename, folder / "layer.tar")
             kept.append(packers.submit(keep, pin, tar))
             if len(kept) >= _WAITING:

@@ -16,6 +16,7 @@ from runtime_images.tar_layer import TarRules, normalise_tar
 from runtime_images.wheel_layers import WheelFill, keep_wheel_layer, missing_wheel_layers
 from wheelyard.digests import Digest
 from wheelyard.errors import Conflict, InputError, NotFound, StoreUnavailable
+from wheelyard.health_check import HealthCheck
 from wheelyard.image_record import ImageRecord, WheelPin, load_image, load_record
 from wheelyard.store.folder import FolderStore
 
@@ -249,6 +250,20 @@ def test_an_application_that_is_no_tar_or_not_there_is_refused(workshop):
 def test_an_entry_point_that_can_not_start_is_refused(workshop, entrypoint):
     with pytest.raises(InputError):
         workshop.assemble(entrypoint=entrypoint)
+
+
+def test_a_health_check_that_can_not_start_is_refused_too(workshop):
+    with pytest.raises(InputError, match="health check can't start"):
+        workshop.assemble(healthcheck=HealthCheck(test=("curl", "-f", "http://127.0.0.1/")))
+
+
+def test_what_an_image_says_of_how_it_runs_is_in_its_config(workshop):
+    probe = HealthCheck(test=("python3", "-c", "pass"))
+    record = workshop.assemble(ports=("8080/tcp",), healthcheck=probe, format="docker")
+    config = json.loads(workshop.store.open_blob(record.image_id).read())["config"]
+    assert config["ExposedPorts"] == {"8080/tcp": {}}
+    assert config["Healthcheck"]["Test"] == ["CMD", "python3", "-c", "pass"]
+    assert workshop.assemble(ports=("8080/tcp",), healthcheck=probe).image_id != record.image_id
 
 
 def test_an_entry_point_of_the_application_or_a_wheel_is_found(workshop, tars):

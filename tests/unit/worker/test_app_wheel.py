@@ -1,12 +1,8 @@
 """The application's own wheel: verified as what comes from outside, and what it requires."""
 
-import base64
-import hashlib
-import io
-import zipfile
-
 import pytest
 
+from tests.distributions import metadata_of, wheel_members, zipped
 from wheelyard.build_request import BuildRequest
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError, WheelyardError
@@ -19,27 +15,12 @@ TOOLCHAIN = get_toolchain("debian12-cp311")
 NAME = "app-1.0-py3-none-any.whl"
 
 
-def wheel(*headers, name="app", lie=False):
-    info = "app-1.0.dist-info"
-    files = {
-        "app.py": b"print(1)\n",
-        f"{info}/METADATA": "\n".join(
-            ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", *headers, ""]
-        ).encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    lines = [
-        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(body).digest()).rstrip(b'=').decode()},{len(body)}"
-        for path, body in files.items()
-    ]
-    files[f"{info}/RECORD"] = "\n".join([*lines, f"{info}/RECORD,,", ""]).encode()
+def app_wheel(*headers, name="app", lie=False):
+    more = "".join(f"{header}\n" for header in headers)
+    members = wheel_members("app", metadata=metadata_of(name, "1.0", more))
     if lie:
-        files["app.py"] = b"print(2)\n"
-    body = io.BytesIO()
-    with zipfile.ZipFile(body, "w") as pack:
-        for path, content in files.items():
-            pack.writestr(path, content)
-    return body.getvalue()
+        members["app/__init__.py"] = b"print(2)\n"
+    return zipped(members.items())
 
 
 @pytest.fixture
@@ -62,7 +43,7 @@ def read(tmp_path):
 
 def test_what_it_requires_is_read_without_what_only_extras_need(read):
     app = read(
-        wheel(
+        app_wheel(
             "Requires-Dist: NumPy>=2",
             'Requires-Dist: pytest ; extra == "test"',
             'Requires-Dist: tomli ; python_version < "3.11"',
@@ -75,19 +56,19 @@ def test_what_it_requires_is_read_without_what_only_extras_need(read):
 
 
 def test_one_may_require_nothing(read):
-    assert read(wheel()).requires == ()
+    assert read(app_wheel()).requires == ()
 
 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (wheel(lie=True), "app.py"),
-        (wheel(name="other"), "other"),
-        (wheel("Requires-Dist: demo @ https://example.org/demo.whl"), "demo"),
-        (wheel("Requires-Dist: demo @ git+https://example.org/demo.git@main"), "demo"),
-        (wheel("Requires-Dist: -r /etc/passwd"), "Requires-Dist"),
-        (wheel("Requires-Python: >=3.13"), "Python"),
-        (wheel("Requires-Python: maybe"), "Requires-Python"),
+        (app_wheel(lie=True), "app/__init__.py"),
+        (app_wheel(name="other"), "other"),
+        (app_wheel("Requires-Dist: demo @ https://example.org/demo.whl"), "demo"),
+        (app_wheel("Requires-Dist: demo @ git+https://example.org/demo.git@main"), "demo"),
+        (app_wheel("Requires-Dist: -r /etc/passwd"), "Requires-Dist"),
+        (app_wheel("Requires-Python: >=3.13"), "Python"),
+        (app_wheel("Requires-Python: maybe"), "Requires-Python"),
         (b"no zip", NAME),
     ],
 )
@@ -99,4 +80,4 @@ def test_one_that_lies_or_asks_for_what_no_index_has_is_refused(read, body, word
 
 def test_one_for_another_platform_is_refused(read):
     with pytest.raises(InputError, match="does not run"):
-        read(wheel(), "app-1.0-cp312-cp312-win_amd64.whl")
+        read(app_wheel(), "app-1.0-cp312-cp312-win_amd64.whl")

@@ -12,6 +12,9 @@ from wheelyard.errors import StoreUnavailable
 from wheelyard.oci import BlobOpener, Image, Layer
 from wheelyard.store.contract import Store
 
+IMAGES = "records/images/"
+"""Where the records of images lie in the store."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class WheelPin:
@@ -143,7 +146,7 @@ def image_document(key: str) -> str:
 
     :param key: the image key.
     """
-    return f"records/images/{key}.json"
+    return f"{IMAGES}{key}.json"
 
 
 def load_record(store: Store, key: str) -> ImageRecord | None:

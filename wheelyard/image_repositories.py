@@ -17,7 +17,7 @@ from wheelyard.index_changes import Change, note_change
 from wheelyard.jobs.database import Database, repeated
 from wheelyard.jobs.models import ImageBlobRow, ImageManifestRow, ImageTagRow
 from wheelyard.jobs.rows import new_row
-from wheelyard.store.contract import GRACE_SECONDS, Store
+from wheelyard.store.contract import Store
 
 
 class UnknownPart(NotFound):
@@ -170,11 +170,6 @@ class Repositories:
             fields = {"repository": repository, "digest": str(digest), "removed": True}
             note_change(self._store, Change.IMAGE_MANIFEST, actor, fields, self._clock)
             unset_manifest(session, repository, digest)
-
-    def forget_old_blobs(self, session: Session, now: float) -> None:
-        """Forget what was pushed and never named by a manifest, inside the caller's transaction."""
-        row = ImageBlobRow
-        session.execute(delete(row).where(row.manifest == "", row.at < now - GRACE_SECONDS))
 
 
 def stored_manifest(store: Store, digest: Digest) -> Manifest | None:

@@ -12,7 +12,7 @@ from wheelyard.image_manifest import Manifest
 from wheelyard.index_changes import Change, IndexChange, note_change
 from wheelyard.jobs.models import ImageBlobRow, ImageManifestRow, ImageTagMoveRow, ImageTagRow
 from wheelyard.jobs.rows import new_row
-from wheelyard.store.contract import Store
+from wheelyard.store.contract import GRACE_SECONDS, Store
 
 
 def set_manifest(session: Session, repository: str, manifest: Manifest, *, at: float, actor: str) -> None:
@@ -69,3 +69,9 @@ def set_tag(session: Session, change: IndexChange) -> None:
         .values(repository=fields["repository"], tag=fields["tag"], **others)
         .on_conflict_do_update(index_elements=["repository", "tag"], set_=others, where=row.at <= change.at)
     )
+
+
+def forget_old_blobs(session: Session, now: float) -> None:
+    """Forget what was pushed a day ago and never named by a manifest, inside the caller's transaction."""
+    row = ImageBlobRow
+    session.execute(delete(row).where(row.manifest == "", row.at < now - GRACE_SECONDS))

@@ -12,6 +12,8 @@ from itertools import islice
 from sqlalchemy import select
 
 from wheelyard.digests import Digest
+from wheelyard.image_rows import forget_old_blobs
+from wheelyard.image_uploads import forget_old_uploads
 from wheelyard.index_changes import Change, note_change
 from wheelyard.jobs.database import Database, repeated
 from wheelyard.jobs.models import BuildLockRow, FileRow, UpstreamFileRow
@@ -159,6 +161,8 @@ class Collection:
             for lock in session.scalars(select(BuildLockRow)).all():
                 if reach.lock_goes(lock.key, lock.made_at):
                     session.delete(lock)
+            forget_old_uploads(session, self._clock())
+            forget_old_blobs(session, self._clock())
             for file in session.scalars(select(UpstreamFileRow)).all():
                 if reach.upstream_goes(file.used_at, file.fetched_at):
                     session.delete(file)

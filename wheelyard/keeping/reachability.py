@@ -14,6 +14,7 @@ from wheelyard.build_lock import lock_key_of
 from wheelyard.catalogue import index_file_of
 from wheelyard.digests import Digest
 from wheelyard.fitting import FITTING
+from wheelyard.image_referrers import REFERRERS
 from wheelyard.index_changes import CHANGES
 from wheelyard.index_file import FILES, IndexFile
 from wheelyard.jobs.database import Database
@@ -21,6 +22,10 @@ from wheelyard.jobs.models import (
     BuildLockRow,
     CompilerCacheRow,
     FileRow,
+    ImageBlobRow,
+    ImageManifestRow,
+    ImageUploadPartRow,
+    ImageUploadRow,
     JobRow,
     ToolchainRow,
     UpstreamFileRow,
@@ -45,6 +50,9 @@ from wheelyard.wheel_record import WheelRecord
 
 ACTIVE_JOB = "a job that is active or ended lately"
 IMAGE = "a published image needs it"
+REGISTRY = "an image in the registry needs it"
+PUSH = "it was pushed lately, or a push of it is under way"
+REFERRER = "it is about an image that is kept"
 FILE = "a channel shows it"
 INPUT = "a kept wheel is made of it"
 LOG = "the log of a job or a wheel"
@@ -62,7 +70,7 @@ _LAYERS = "records/layers/"
 _NOTES = (VERIFIED, FITTING)
 _RECIPES = (NATIVES, PACKAGE_LOCKS, PACKAGE_IMAGES)
 _RECORDS = (TOOLCHAINS, _WHEELS, _IMAGES, _LAYERS, *_RECIPES, *_NOTES)
-_KNOWN = (FILES, REMOVED, CHANGES, *_RECORDS, "checks/", "probes/", "sweeps/")
+_KNOWN = (FILES, REMOVED, CHANGES, REFERRERS, *_RECORDS, "checks/", "probes/", "sweeps/")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -92,6 +100,8 @@ class Reachability:
         """
         self._mark_jobs(marks)
         self._mark_images(marks)
+        self._mark_registry(marks)
+        self._mark_referrers(marks)
         self._judge_files(marks, judged)
         self._mark_wheels(marks)
         self._mark_natives(marks)
@@ -130,6 +140,47 @@ class Reachability:
         for name, body in self._read(_IMAGES, "images"):
             marks.keep(_DIGEST.findall(body.decode(errors="replace")), IMAGE, _stem(name))
             self._images.add(str(_fields(body).get("toolchain_image", "")))
+
+    def _mark_registry(self, marks: Marks) -> None:
+        """Whatever a repository has, tagged or not, and what is being pushed."""
+        self._progress("the registry", 0, 0)
+        manifest, blob, part = ImageManifestRow, ImageBlobRow, ImageUploadPartRow
+        with self._database.reading() as session:
+            for row in rows_by(session, select(manifest), manifest.repository, manifest.digest):
+                marks.keep([row.digest], REGISTRY, row.repository)
+            for row in rows_by(session, select(blob), blob.repository, blob.digest, blob.manifest):
+                if row.manifest:
+                    marks.keep([row.digest], REGISTRY, row.repository)
+                elif not self.push_goes(row.at):
+                    marks.keep([row.digest], PUSH, row.repository)
+            begun = {row.id: row.at for row in session.scalars(select(ImageUploadRow))}
+            for row in rows_by(session, select(part), part.upload, part.begins):
+                if not self.push_goes(begun.get(row.upload, 0.0)):
+                    marks.keep([row.digest], PUSH)
+
+    def push_goes(self, at: float) -> bool:
+        """Whether what was pushed may go, where no manifest ever named it."""
+        return self._now - at > self._rules.grace
+
+    def _mark_referrers(self, marks: Marks) -> None:
+        """What is said of an image stays with it, and what is said of that, too."""
+        waiting: dict[str, list[tuple[str, list[str]]]] = {}
+        for name, body in self._read(REFERRERS, "referrers"):
+            fields = _fields(body)
+            named = _DIGEST.findall(body.decode(errors="replace"))
+            subject = str(fields.get("subject", ""))
+            waiting.setdefault(subject, []).append((name, [one for one in named if one != subject]))
+        kept = [subject for subject in waiting if subject and marks.kept(subject) is not None]
+        while kept:
+            subject = kept.pop()
+            for name, named in waiting.pop(subject, ()):
+                marks.keep(named, REFERRER, name)
+                kept += [one for one in named if one in waiting]
+        for subject, documents in waiting.items():
+            for name, named in documents:
+                marks.want_no_more(named, "it is about an image that is no more", name)
+                for digest in {*named, *([subject] if subject else [])}:
+                    marks.attach(digest, name)
 
     # -- files ---------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from wheelyard.jobs.database import Database
 from wheelyard.jobs.models import BuildLockRow, ChannelRow, FileRow, ProjectRow, ToolchainRow
 from wheelyard.keeping.document_reader import read_documents
 from wheelyard.keeping.progress import Progress, no_progress
+from wheelyard.keeping.rebuilt_images import RebuiltImages
 from wheelyard.keeping.row_pages import rows_by
 from wheelyard.projects import set_project
 from wheelyard.removed_files import REMOVED, Removal, newest_removals
@@ -63,7 +64,7 @@ class Rebuilt:
 
 
 class Rebuilding:
-    """Makes files, channels, projects, toolchains and build locks of the database from the store's documents.
+    """Makes the index, the toolchains, the build locks and the registry again from the store's documents.
 
     Idempotent; on a filled database it adds what is missing and mends what differs. What only the database
     knows stays, and is not made again where that is empty: jobs, tokens, the last uses, upstream's pages.
@@ -105,6 +106,7 @@ class _Run:
         self._bound: set[str] = set()
         self._images: dict[str, tuple[float, str]] = {}
         self._locks: dict[str, tuple[float, WheelRecord]] = {}
+        self._of_registry = RebuiltImages(store, database, self._rebuilt, clock, progress, dry_run=dry_run)
 
     def run(self) -> Rebuilt:
         self._read_changes()
@@ -117,6 +119,7 @@ class _Run:
         self._set_projects()
         self._set_toolchains()
         self._set_build_locks()
+        self._of_registry.run()
         return self._rebuilt
 
     # -- what the bucket says ------------------------------------------------------------------------------
@@ -131,8 +134,11 @@ class _Run:
 
     def _read_changes(self) -> None:
         """The newest change of each thing; their names sort by time."""
-        for _name, document in self._read(CHANGES, "changes"):
-            change = IndexChange.from_document(document)
+        for name, document in self._read(CHANGES, "changes"):
+            change = IndexChange.from_document(document, name)
+            if change.kind in (Change.IMAGE_TAG, Change.IMAGE_MANIFEST):
+                self._of_registry.note(change)
+                continue
             what = [change.fields.get(field) for field in ("channel", "filename", "name", "project")]
             if change.kind is not Change.REMOVE:
                 self._changes[change.kind.value, *(str(part) for part in what if part)] = change

@@ -10,14 +10,16 @@ from types import TracebackType
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest, key_of
 from wheelyard.errors import WheelyardError
+from wheelyard.image_catalogue import ALL_IMAGES
 from wheelyard.image_record import ImageRecord
 from wheelyard.index_file import FILES, IndexFile
 from wheelyard.jobs.database import Database
-from wheelyard.jobs.models import FileRow, ToolchainRow
+from wheelyard.jobs.models import FileRow, ImageBlobRow, ImageManifestRow, ToolchainRow
 from wheelyard.keeping.document_reader import read_documents
 from wheelyard.keeping.progress import Progress
 from wheelyard.keeping.row_pages import rows_by
@@ -49,6 +51,7 @@ class Role(StrEnum):
     UPLOADED_METADATA = "metadata of an upload"
     PROVENANCE = "provenance"
     IMAGE = "part of an image"
+    PUSHED = "part of an image in the registry"
     TOOLCHAIN = "part of a toolchain"
 
 
@@ -113,6 +116,7 @@ def read_references(
         for row in rows_by(session, select(FileRow), FileRow.channel, FileRow.filename):
             yield from _of_file(row.digest, row.metadata_digest, row.provenance, row.filename, row.build_key)
         current = {row.name: row.image for row in session.scalars(select(ToolchainRow))}
+        yield from _of_registry(session)
     reading.bindings()
     yield from reading.images()
     yield from reading.toolchains(current)
@@ -171,6 +175,17 @@ class _Reading:
                 self._unreadable.append(f"{name}: {error}")
                 continue
             yield name, document
+
+
+def _of_registry(session: Session) -> Iterator[Reference]:
+    """What clients pushed, or what tags stand for; images that were made here have their own word, too."""
+    manifest, blob = ImageManifestRow, ImageBlobRow
+    for row in rows_by(session, select(manifest), manifest.repository, manifest.digest):
+        if row.repository != ALL_IMAGES:
+            yield Reference(digest=Digest.parse(row.digest), role=Role.PUSHED, name=row.repository)
+    for row in rows_by(session, select(blob), blob.repository, blob.digest, blob.manifest):
+        if row.repository != ALL_IMAGES and row.manifest:
+            yield Reference(digest=Digest.parse(row.digest), role=Role.PUSHED, name=row.repository)
 
 
 def _of_wheel(record: WheelRecord) -> Iterator[Reference]:

@@ -260,7 +260,8 @@ def test_a_health_check_that_can_not_start_is_refused_too(workshop):
 def test_what_an_image_says_of_how_it_runs_is_in_its_config(workshop):
     probe = HealthCheck(test=("python3", "-c", "pass"))
     record = workshop.assemble(ports=("8080/tcp",), healthcheck=probe, format="docker")
-    config = json.loads(workshop.store.open_blob(record.image_id).read())["config"]
+    with workshop.store.open_blob(record.image_id) as stream:
+        config = json.loads(stream.read())["config"]
     assert config["ExposedPorts"] == {"8080/tcp": {}}
     assert config["Healthcheck"]["Test"] == ["CMD", "python3", "-c", "pass"]
     assert workshop.assemble(ports=("8080/tcp",), healthcheck=probe).image_id != record.image_id

@@ -47,7 +47,8 @@ def find_libraries(tree: FileTree, elves: Mapping[str, ElfNeeds], machine: str) 
         if entry.kind in ("file", "link") and _NAME.fullmatch(name):
             names.setdefault(folder, []).append(name)
     for folder in loader_folders(machine):
-        real = tree.resolve(folder)
+        # Not every layer has its folders as members of their own.
+        real = tree.resolve(folder) or (folder if folder in names else None)
         if real is None or real in seen:
             continue
         seen.add(real)
@@ -64,14 +65,12 @@ def _key_of(path: str, tree: FileTree, elves: Mapping[str, ElfNeeds], machine: s
     needs = elves.get(real) if real is not None else None
     if real is None or needs is None or needs.machine != machine:
         return ""
-    name, end = posixpath.basename(path), posixpath.basename(real)
+    name = posixpath.basename(path)
     soname = needs.soname or name
     entry = tree.get(path)
     is_link = entry is not None and entry.kind == "link"
-    # A link beside the soname's own name, such as libx.so, is written down by itself.
-    if is_link and (end == soname or (end.endswith(".so") and soname.startswith(end))):
-        return name
-    return soname
+    # A link for linkers, such as libx.so beside libx.so.1, is written down by its own name.
+    return name if is_link and name.endswith(".so") and soname.startswith(name) else soname
 
 
 def write_cache(libraries: Iterable[tuple[str, str]], machine: str) -> bytes:

@@ -79,6 +79,7 @@ def make_package_layer(
     machine: str,
     what: str,
     scratch: Path,
+    check: Callable[[], None] = lambda: None,
 ) -> SystemLayer:
     """Lay the files of packages into a layer; without running any script of theirs.
 
@@ -89,6 +90,7 @@ def make_package_layer(
     :param below: gives what these add up to; called only where the layer has to be made.
     :param what: it is, for people: `packages`, `libraries`.
     :param scratch: folder for the packages while they are read.
+    :param check: called now and then; what it raises ends the making.
     :raises StoreUnavailable: a package is not in the store.
     """
     if not packages.debs:
@@ -99,7 +101,10 @@ def make_package_layer(
         return kept
     digests = {name: parse_package(entry)[1] for name, entry in packages.debs.items()}
     ground = below()
-    pool = {name: index_of(store, digest, scratch) for name, digest in sorted(digests.items())}
+    pool: dict[str, DebIndex] = {}
+    for name, digest in sorted(digests.items()):
+        check()
+        pool[name] = index_of(store, digest, scratch)
     taken = slice_packages(
         pool, ground, machine, asked=packages.asked, whole=packages.whole, sonames=packages.sonames
     )
@@ -107,7 +112,7 @@ def make_package_layer(
     if taken.files or taken.links:
         with tempfile.TemporaryDirectory(dir=scratch, prefix="packages-") as folder:
             place = Path(folder)
-            files = _copy_files(store, taken, pool, digests, place)
+            files = _copy_files(store, taken, pool, digests, place, check)
             records = _records(taken, pool, ground, files)
             with (place / "layer.tar").open("wb") as tar:
                 write_layer_tar(tar, _members(taken, pool, files, records))
@@ -125,11 +130,17 @@ def make_package_layer(
 
 
 def _copy_files(
-    store: Store, taken: Slice, pool: Mapping[str, DebIndex], digests: Mapping[str, Digest], folder: Path
+    store: Store,
+    taken: Slice,
+    pool: Mapping[str, DebIndex],
+    digests: Mapping[str, Digest],
+    folder: Path,
+    check: Callable[[], None],
 ) -> dict[str, Path]:
     """Copy what is taken out of each package, and the copyright files; path in the image to copy."""
     copies: dict[str, Path] = {}
     for name in taken.packages:
+        check()
         wanted = {path for path, owner in taken.files.items() if owner == name}
         papers = _copyright_path(pool, name)
         if papers is not None and papers[0] == name:

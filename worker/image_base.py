@@ -116,6 +116,7 @@ def _with_packages(
         machine=machine_of(ready.record.policy),
         what=what,
         scratch=scratch,
+        check=work.check,
     )
     return lower.with_layer(made, left_out=True)
 

@@ -15,7 +15,7 @@ from wheelyard.errors import EngineFailed, InputError
 from wheelyard.oci import Layer
 from wheelyard.toolchains import Toolchain
 from worker.context import Work
-from worker.engine.contract import ContainerSpec
+from worker.engine.contract import ProgramSpec
 from worker.image_ground import Ground
 from worker.kept_image import keep_layer
 from worker.registry_image import MEMORY, base_reference, pull_reference
@@ -28,7 +28,7 @@ _ASK_SECONDS = 120.0
 
 # Told by the interpreter itself, in the image, so that no path of anybody's has to be guessed.
 _QUESTION = """\
-import json, os, platform, sys, sysconfig
+import json, os, platform, site, sys, sysconfig
 release = {}
 for place in ("/etc/os-release", "/usr/lib/os-release"):
     if not release and os.path.exists(place):
@@ -58,7 +58,7 @@ print(json.dumps({
     "executable": os.path.abspath(sys.executable),
     "purelib": sysconfig.get_path("purelib"),
     "platlib": sysconfig.get_path("platlib"),
-    "path": sys.path,
+    "sites": site.getsitepackages(),
     "os": release.get("ID", "").strip('"'),
     "codename": release.get("VERSION_CODENAME", "").strip('"'),
     "packages": packages,
@@ -119,13 +119,17 @@ def _ground(kept: Mapping[str, Any], layers: tuple[Layer, ...]) -> Ground:
 
 def _ask(work: Work, image: str, base: str) -> dict[str, Any]:
     """What the image's own Python says of itself, in a container without network."""
-    spec = ContainerSpec(image=image, job=work.claim.id, owner=work.services.owner, memory=MEMORY)
+    asked = ProgramSpec(
+        image=image,
+        job=work.claim.id,
+        owner=work.services.owner,
+        argv=("python3", "-I", "-c", _QUESTION),
+        memory=MEMORY,
+    )
     lines: list[str] = []
     try:
-        with work.services.engine.start(spec) as container, work.watching(container):
-            ended = container.run(
-                ["python3", "-I", "-c", _QUESTION], on_line=lines.append, timeout=_ASK_SECONDS
-            )
+        with work.services.engine.program(asked) as program, work.watching(program):
+            ended = program.run(on_line=lines.append, timeout=_ASK_SECONDS)
         if ended.code == 0 and lines:
             facts: dict[str, Any] = json.loads(lines[-1])
             return facts
@@ -133,7 +137,7 @@ def _ask(work: Work, image: str, base: str) -> dict[str, Any]:
         lines.append(str(error))
     raise InputError(
         f"the base {base} can't be used",
-        expected="an image with python3 in its PATH, and a program `sleep` to hold the container by",
+        expected="an image with python3 in its PATH",
         found="\n".join(lines[-5:])[:600],
         do="take an image of Python, such as python:3.12-slim, by its digest",
     )
@@ -153,7 +157,7 @@ def _refuse_unfit(base: str, facts: Mapping[str, Any], toolchain: Toolchain) -> 
         problems.append(f"{name or 'another C library than glibc'} {version}".strip())
     if policy is not None and facts["machine"] != policy[3]:
         problems.append(facts["machine"])
-    if facts["purelib"] != facts["platlib"] or facts["purelib"] not in facts["path"]:
+    if facts["purelib"] != facts["platlib"] or facts["purelib"] not in facts["sites"]:
         problems.append(f"packages in {facts['purelib']} and {facts['platlib']}")
     if problems:
         raise InputError(

@@ -54,6 +54,7 @@ def test_the_same_contents_are_the_same_bytes_without_what_is_left_out(tmp_path)
         {"lib/evil.so": (tarfile.SYMTYPE, "/etc/passwd")},
         {"lib/evil.so": (tarfile.SYMTYPE, "../../../../etc/passwd")},
         {"lib/evil.so": (tarfile.LNKTYPE, "../../etc/passwd")},
+        {"up": (tarfile.SYMTYPE, "lib/.."), "evil": (tarfile.SYMTYPE, "up/../../etc/passwd")},
     ],
 )
 def test_what_leads_out_of_it_is_refused(tmp_path, bad):
@@ -78,6 +79,16 @@ def test_a_file_with_holes_is_refused_before_it_fills_the_disk(tmp_path):
         check_archive(tmp_path / "raw", tmp_path / "made", [])
 
 
+def test_the_python_of_debian_12_which_has_no_filters_of_tar_archives_will_do(tmp_path, monkeypatch):
+    monkeypatch.delattr(tarfile, "data_filter")
+    made = tmp_path / "made"
+    assert check_archive(archive(tmp_path / "raw", GOOD), made, []) == 3
+    store = FolderStore(tmp_path / "store")
+    store.put_blob(made, Digest.of_file(made))
+    lay_natives(store, {"tally": str(Digest.of_file(made))}, tmp_path / "natives")
+    assert (tmp_path / "natives" / "tally" / "lib" / "libtally.so").read_bytes() == b"elf"
+
+
 def test_what_is_no_archive_is_refused(tmp_path):
     (tmp_path / "raw").write_bytes(b"no archive at all")
     with pytest.raises(ForeignOutputRefused):
@@ -86,7 +97,8 @@ def test_what_is_no_archive_is_refused(tmp_path):
 
 def test_a_build_finds_them_at_their_prefixes(tmp_path):
     store, folder = FolderStore(tmp_path / "store"), tmp_path / "in-natives"
-    body = archive(tmp_path / "raw", GOOD).read_bytes()
+    check_archive(archive(tmp_path / "raw", GOOD), tmp_path / "made", [])
+    body = (tmp_path / "made").read_bytes()
     store.put_blob(body, Digest.of(body))
     for _ in range(2):
         lay_natives(store, {"tally": str(Digest.of(body))}, folder)

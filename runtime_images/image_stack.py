@@ -19,6 +19,7 @@ from runtime_images.missing_libraries import provide_libraries
 from runtime_images.spec import ImageSpec
 from runtime_images.stored_layers import contents_of
 from runtime_images.wheel_layers import wheel_layers_of
+from runtime_images.zstd_layer import zstd_layer
 from wheelyard.errors import InputError, WheelyardError
 from wheelyard.image_request import MOST_LAYERS
 from wheelyard.oci import Layer
@@ -99,7 +100,10 @@ def stack_layers(
     light = [make_group_layer(store, [wheel.layer for wheel in group], scratch) for group in plan.light]
     heavy = [wheel.layer for wheel in plan.heavy]
     own = [wheel.layer for wheel in wheels if wheel.pin == spec.app_wheel]
-    return ImageStack(layers=(*base, *heavy, *libraries, *light, *own, app_layer), tree=tree, system=system)
+    layers = [*base, *heavy, *libraries, *light, *own, app_layer]
+    if spec.compression == "zstd":
+        layers = [zstd_layer(store, layer, scratch) for layer in layers]
+    return ImageStack(layers=tuple(layers), tree=tree, system=system)
 
 
 def _planned(spec: ImageSpec, wheels: Sequence[WheelLayer], libraries: int) -> LayerPlan:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from runtime_images.layer_compression import UNREADABLE, read_plain
 from runtime_images.layer_contents import CONTENTS_FORMAT, LayerContents, read_contents
 from wheelyard.digests import Digest, DigestingWriter, canonical_json
 from wheelyard.errors import StoredOtherBytes, StoreUnavailable
@@ -84,10 +83,9 @@ def unpacked_layer(store: Store, layer: Layer, scratch: Path) -> Iterator[Path]:
         with blob_opener(store)(layer.digest) as packed, tar.open("wb") as out:
             plain = DigestingWriter(out)
             try:
-                with gzip.GzipFile(fileobj=packed, mode="rb") as stream:
-                    while chunk := stream.read(1 << 20):
-                        plain.write(chunk)
-            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+                for chunk in read_plain(packed, layer.media_type):
+                    plain.write(chunk)
+            except UNREADABLE as error:
                 raise _damaged(layer, str(error)) from error
         if plain.digest != layer.diff_id:
             raise _damaged(layer, str(plain.digest))
@@ -106,7 +104,7 @@ def _keep_contents(store: Store, diff_id: Digest, contents: LayerContents) -> No
 def _damaged(layer: Layer, found: str) -> StoreUnavailable:
     return StoreUnavailable(
         f"the stored bytes of the layer {layer.title!r} can't be unpacked to what they should be",
-        expected=f"a gzip tar whose content is {layer.diff_id}",
+        expected=f"a compressed tar whose content is {layer.diff_id}",
         found=found,
         do="check the store's disk, delete that blob, and make the layer again",
         digest=str(layer.digest),

@@ -39,6 +39,7 @@ VENDORS = {
     ),
     "alembic": ("wheelyard/jobs/",),
     "elftools": ("runtime_images/", "worker/"),
+    "zstandard": ("runtime_images/layer_compression.py",),
 }
 
 

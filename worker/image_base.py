@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runtime_images.file_tree import FileTree
+from runtime_images.library_search import find_in_default_folders
 from runtime_images.library_source import LibrarySource
 from runtime_images.lower_layers import NOTHING_LOWER, LowerLayers
 from runtime_images.machines import machine_of
@@ -13,9 +14,12 @@ from runtime_images.native_layer import make_native_layer
 from runtime_images.package_layer import Packages, make_package_layer
 from runtime_images.package_slice import Below
 from runtime_images.stored_layers import contents_of
+from runtime_images.system_layer import SystemLayer
+from wheelyard.errors import InfrastructureError, InputError
 from wheelyard.image_request import ImageRequest
 from wheelyard.native_recipe import get_native_recipe
 from wheelyard.native_record import NativeInputs, whole_native
+from wheelyard.oci import Layer
 from wheelyard.plan import PlanNode
 from wheelyard.toolchains import get_toolchain
 from worker.context import Work
@@ -82,14 +86,14 @@ def base_layers(work: Work, ready: ReadyToolchain, request: ImageRequest) -> Fou
     """
     own = request.base in OWN_BASES
     ground = own_ground(work, ready) if own else registry_ground(work, ready.toolchain, request.base)
-    lower = NOTHING_LOWER
+    packages = lock_image_packages(work, ready, ground, request.packages, request.whole_packages)
+    lower = _with_packages(work, ready, ground, NOTHING_LOWER, packages, "packages")
+    for name in sorted(set(request.natives)):
+        lower = _with_native(work, ready, native_node(work, ready, name), ground, lower)
     if request.base == "debug":
+        # On top: what lies below it is shared with the slim image of the same parts.
         shell = lock_image_packages(work, ready, ground, (SHELL,), ())
         lower = _with_packages(work, ready, ground, lower, shell, "debug")
-    packages = lock_image_packages(work, ready, ground, request.packages, request.whole_packages)
-    lower = _with_packages(work, ready, ground, lower, packages, "packages")
-    for name in sorted(set(request.natives)):
-        lower = _with_native(work, native_node(work, ready, name), lower)
     return Foundation(ground=ground, lower=lower, source=DebianLibraries(work, ready, ground, packages))
 
 
@@ -97,21 +101,18 @@ def _with_packages(
     work: Work, ready: ReadyToolchain, ground: Ground, lower: LowerLayers, packages: Packages, what: str
 ) -> LowerLayers:
     store, scratch = work.services.store, work.scratch / "packages"
-    layers = (*ground.layers, *lower.layers)
     scratch.mkdir(parents=True, exist_ok=True)
 
+    # Over the base alone, so that a layer of packages is the same one whatever else an image has.
     def below() -> Below:
         work.log.line(f"slicing {len(packages.debs)} Debian packages")
         bring_packages(work, ground, packages.debs)
-        tree = FileTree()
-        for layer in layers:
-            tree.lay(contents_of(store, layer, scratch), layer.title)
-        return Below(tree=tree, packages={**ground.packages, **lower.packages})
+        return Below(tree=_tree(work, ground.layers), packages=ground.packages)
 
     made = make_package_layer(
         store,
         packages,
-        layers=layers,
+        layers=ground.layers,
         below=below,
         machine=machine_of(ready.record.policy),
         what=what,
@@ -121,11 +122,49 @@ def _with_packages(
     return lower.with_layer(made, left_out=True)
 
 
-def _with_native(work: Work, node: PlanNode, lower: LowerLayers) -> LowerLayers:
+def _with_native(
+    work: Work, ready: ReadyToolchain, node: PlanNode, ground: Ground, lower: LowerLayers
+) -> LowerLayers:
     store, scratch = work.services.store, work.scratch / "natives"
-    inputs = NativeInputs.from_document(node.inputs)
-    record = whole_native(store, inputs.key)
+    record = whole_native(store, NativeInputs.from_document(node.inputs).key)
     if record is None:
-        return lower
+        raise InfrastructureError(
+            f"the native artifact {node.project} was lost while the image was made", do="ask for it again"
+        )
     scratch.mkdir(parents=True, exist_ok=True)
-    return lower.with_layer(make_native_layer(store, record, scratch))
+    made = make_native_layer(store, record, scratch)
+    below = _tree(work, (*ground.layers, *lower.layers))
+    own = _tree(work, [] if made.layer is None else [made.layer])
+    refuse_second_library(node.project, made, own, below, machine_of(ready.record.policy))
+    return lower.with_layer(made)
+
+
+def refuse_second_library(
+    native: str, made: SystemLayer, own: FileTree, below: FileTree, machine: str
+) -> None:
+    """Refuse a library that lies below in other bytes: the loader would give the native's to both users.
+
+    :param native: its name.
+    :param own: files of its layer.
+    :param below: files of the layers below it, whose owners are known.
+    :raises InputError: the message names both.
+    """
+    for soname, path in sorted(made.libraries.items()):
+        there = find_in_default_folders(below, soname, machine)
+        theirs = below.resolve(there) if there is not None else None
+        ours = own.get(own.resolve(path) or "")
+        held = below.get(theirs) if theirs is not None else None
+        if theirs is not None and held is not None and ours is not None and held.digest != ours.digest:
+            raise InputError(
+                f"the native {native} and {below.owner(theirs)} both bring {soname}",
+                expected="each library from one place: who needs it would get the native's, whatever it is",
+                found=f"/{path} and /{theirs}, with different content",
+                do=f"leave out the native {native}, or the packages with that library",
+            )
+
+
+def _tree(work: Work, layers: Sequence[Layer]) -> FileTree:
+    tree = FileTree()
+    for layer in layers:
+        tree.lay(contents_of(work.services.store, layer, work.scratch), layer.title)
+    return tree

@@ -64,6 +64,7 @@ class LayerFacts:
     :param scripts: path to what stands behind `#!`, of files that may be run.
     :param modules: ELF files with an init function of a Python module.
     :param mentions: path to names of shared libraries among its bytes, beside those that it needs.
+    :param release: what `/etc/os-release` calls the distribution and its version, such as `debian-12`.
     :param capabilities: files with capabilities (setcap), which are rights as setuid is.
     """
 
@@ -75,6 +76,7 @@ class LayerFacts:
     modules: tuple[str, ...] = ()
     mentions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     capabilities: tuple[str, ...] = ()
+    release: str = ""
 
     def to_document(self) -> dict[str, Any]:
         """JSON-serialisable fields; `from_document` is the inverse."""
@@ -108,6 +110,7 @@ class LayerFacts:
             modules=tuple(document["modules"]),
             mentions={path: tuple(names) for path, names in document["mentions"].items()},
             capabilities=tuple(document["capabilities"]),
+            release=document["release"],
         )
 
 

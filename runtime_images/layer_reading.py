@@ -24,6 +24,7 @@ from wheelyard.image_receipt import Component
 
 _DIST_INFO = re.compile(r"(?:.*/)?(?:site|dist)-packages/[^/]+\.dist-info/(?:METADATA|RECORD|sboms/[^/]+)")
 _STATUS = "var/lib/dpkg/status"
+_RELEASES = ("etc/os-release", "usr/lib/os-release")
 _STATUS_FOLDER = "var/lib/dpkg/status.d/"
 _LISTS = "var/lib/dpkg/info/"
 _COPYRIGHT = re.compile(r"usr/share/doc/([^/]+)/copyright")
@@ -109,13 +110,14 @@ class _Walk:
             modules=tuple(sorted(self._modules)),
             mentions=self._mentions,
             capabilities=tuple(sorted(self._capabilities)),
+            release=_release(self._texts),
         )
 
 
 def _is_document(path: str) -> bool:
     return (
         _DIST_INFO.fullmatch(path) is not None
-        or path == _STATUS
+        or path in (_STATUS, *_RELEASES)
         or path.startswith(_STATUS_FOLDER)
         or (path.startswith(_LISTS) and path.endswith((".list", ".md5sums")))
         or _COPYRIGHT.fullmatch(path) is not None
@@ -196,6 +198,15 @@ def _owned(texts: dict[str, str], name: str, architecture: str) -> tuple[str, ..
     # With a merged /usr a package still says /lib of what lies in /usr/lib.
     merged = {f"usr/{path}" for path in paths if path.startswith(("lib/", "lib64/", "bin/", "sbin/"))}
     return tuple(sorted((paths | merged) - {"", "."}))
+
+
+def _release(texts: dict[str, str]) -> str:
+    for path in _RELEASES:
+        text = texts.get(path, "")
+        said = dict(re.findall(r'^(ID|VERSION_ID)="?([A-Za-z0-9._-]+)"?$', text, re.MULTILINE))
+        if "ID" in said:
+            return "-".join(said[name] for name in ("ID", "VERSION_ID") if name in said)
+    return ""
 
 
 def _field(stanza: str, name: str) -> str:

@@ -166,6 +166,7 @@ class _Whole:
             digest=str(record.manifest_digest),
             image_id=str(record.image_id),
             toolchain=record.toolchain,
+            release=next((one.facts.release for one in self._layers if one.facts.release), ""),
             user=record.user,
             size=record.size,
             unpacked=record.unpacked,

@@ -68,6 +68,7 @@ class Part:
     :param digest: of the wheel; empty for others.
     :param filename: of the wheel.
     :param architecture: of a Debian package.
+    :param source: of a Debian package: its source package, where that goes by another name or version.
     :param components: what the wheel's own SBOMs say is inside.
     """
 
@@ -86,6 +87,7 @@ class Part:
     digest: str = ""
     filename: str = ""
     architecture: str = ""
+    source: str = ""
     components: tuple[Component, ...] = ()
 
     @property
@@ -209,6 +211,7 @@ class Receipt:
 
     :param digest: of the manifest.
     :param image_id: digest of the config.
+    :param release: distribution and version as `/etc/os-release` says, `debian-12`; empty where it says none.
     :param size: compressed bytes of all layers.
     :param unpacked: bytes of all tar streams.
     :param files: number of files.
@@ -222,6 +225,7 @@ class Receipt:
     digest: str
     image_id: str
     toolchain: str
+    release: str
     user: str
     size: int
     unpacked: int

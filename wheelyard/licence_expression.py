@@ -16,13 +16,18 @@ def is_met(expression: str, allowed: Callable[[str], bool]) -> bool:
 
     :param allowed: asked for each licence; with an exception it is `NAME WITH EXCEPTION`.
     """
-    tokens = _with_exceptions(_TOKEN.findall(expression)[:_MOST_TOKENS])
-    reading = _Reading(tokens, allowed)
+    if not is_expression(expression):
+        return all(allowed(licence) for licence in licences_in(expression))
+    return _Reading(_with_exceptions(_TOKEN.findall(expression)), allowed).any_of()
+
+
+def is_expression(text: str) -> bool:
+    """Whether a text can be read as an expression at all."""
+    reading = _Reading(_with_exceptions(_TOKEN.findall(text)[:_MOST_TOKENS]), lambda _licence: True)
     try:
-        met = reading.any_of()
+        return reading.any_of() and reading.is_at_end
     except (IndexError, RecursionError):
-        return all(allowed(token) for token in licences_in(expression))
-    return met if reading.is_at_end else all(allowed(token) for token in licences_in(expression))
+        return False
 
 
 def licences_in(expression: str) -> tuple[str, ...]:
@@ -72,9 +77,11 @@ class _Reading:
             if not self._takes(")"):
                 raise IndexError("a bracket is not closed")
             return met
-        token = self._tokens[self._at]
+        word = self._tokens[self._at]
+        if word == ")" or word.upper() in ("AND", "OR"):
+            raise IndexError("a licence is missing")
         self._at += 1
-        return self._allowed(token)
+        return self._allowed(word)
 
     def _takes(self, word: str) -> bool:
         there = not self.is_at_end and self._tokens[self._at].upper() == word

@@ -24,6 +24,8 @@ from worker.context import Work
 from worker.filled_layers import fill_layers
 from worker.image_acceptance import accept_image
 from worker.image_base import Foundation, base_layers, refuse_unknown_parts, submit_natives
+from worker.image_dockerfile import keep_dockerfile_parts
+from worker.image_documents import attach_documents
 from worker.image_smoke import smoke_test
 from worker.outcome import Done, Outcome, Parked
 from worker.plan_job import refuse_failed
@@ -68,6 +70,8 @@ def make_image(work: Work) -> Outcome:
             source=foundation.source,
             accept=accept,
         )
+        attach_documents(services.store, record, image_spec, build)
+        keep_dockerfile_parts(services.store, image_spec, record, request.base, work.scratch)
         publish_image(services.ledger.database, services.store, record, request.tags, work.claim.job.client)
     smoke = verdicts[-1].to_document()
     result = {"image": {**report_document(record), "smoke_test": smoke}, "build": build, **work.times}

@@ -35,6 +35,7 @@ def receipt(**more) -> Receipt:
         "digest": "sha256:" + "0" * 64,
         "image_id": "sha256:" + "1" * 64,
         "toolchain": "debian12-cp311",
+        "release": "debian-12",
         "user": "1000:1000",
         "size": 1,
         "unpacked": 1,

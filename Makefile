@@ -44,11 +44,12 @@ format: setup ## Let ruff lay out the code
 docs: setup ## Write the reference pages that come from the code
 	$(BIN)/python docs/generate.py
 
-bench: setup ## Measure: jobs, the index and builds beside their peers, and the overhead over a compile by hand
+bench: setup ## Measure: jobs, the index, builds and images beside their peers, and the overhead over a compile by hand
 	@infra/setup/system.sh --bench
 	$(BIN)/python -m bench.jobs.jobs
 	$(BIN)/python -m bench.index.index
 	$(BIN)/python -m bench.builds.builds
+	$(BIN)/python -m bench.images.images
 	$(BIN)/python -m bench.overhead.overhead $(ARGS)
 
 chaos: setup ## Break every part of a real stack as often as it takes to believe in it: an hour or more

@@ -4,13 +4,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,14 +16,12 @@ from wheelyard.cli.build_command import ToolchainName
 from wheelyard.cli.image_loading import LoadEngine
 from wheelyard.cli.session import Session, session_of
 from wheelyard.cli.tables import write_json, write_line
-from wheelyard.errors import InfrastructureError, InputError, from_document
+from wheelyard.errors import InputError
 
 if TYPE_CHECKING:
     # Loaded when they are needed: `--help` answers sooner without.
     from wheelyard.comparison.figures import Comparison
     from wheelyard.comparison.order import ComparisonOrder
-
-_END_SECONDS = 120.0
 
 
 def compare(
@@ -79,7 +73,9 @@ def compare(
         ),
     ] = False,
     toolchain: ToolchainName = "",
-    channel: Annotated[str, typer.Option(help="Channel of the wheels.", metavar="NAME")] = "default",
+    channel: Annotated[
+        str, typer.Option(help="Channel of the wheels.  [default: the spec's]", metavar="NAME")
+    ] = "",
     engine: Annotated[LoadEngine, typer.Option(help="Engine that builds and runs.")] = LoadEngine.AUTO,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the images in the engine.")] = False,
     picture: Annotated[
@@ -107,31 +103,44 @@ def compare(
       wheelyard compare --app . --only multi-stage --only wheelyard --json
       wheelyard compare --app . --dockerfile today=Dockerfile --service-wheels --page docs/comparison.md
     """
-    from wheelyard.comparison.order import SPEC, ComparisonOrder, check_order, find_dockerfiles, spread
+    from wheelyard.comparison.order import (
+        OURS,
+        SPEC,
+        ComparisonOrder,
+        check_order,
+        find_dockerfiles,
+        spread,
+    )
+    from wheelyard.comparison.program import run_comparison
+    from wheelyard.image_file import read_image_file
+    from wheelyard.index_address import DEFAULT_CHANNEL
 
     session = session_of(context)
-    for place in (picture, page):
-        if place is not None and not place.absolute().parent.is_dir():
-            raise InputError(f"the folder of {place} does not exist", do="make it first")
-    found = _dockerfiles(dockerfile) if dockerfile else find_dockerfiles(app)
+    for target in (picture, page):
+        if target is not None and not target.absolute().parent.is_dir():
+            raise InputError(f"the folder of {target} does not exist", do="make it first")
+    found = dict(_named(dockerfile)) if dockerfile else find_dockerfiles(app)
     chosen = tuple(only or ())
+    ours = not chosen or OURS in chosen
+    place = (spec or app / SPEC).absolute()
+    asked = read_image_file(place) if ours else {}
     order = ComparisonOrder(
         app=app.absolute(),
-        spec=(spec or app / SPEC).absolute(),
+        spec=place,
         dockerfiles={name: one.absolute() for name, one in spread(found, chosen)},
-        ours=not chosen or "wheelyard" in chosen,
+        ours=ours,
         change=change,
         shared=shared,
         base=base,
-        toolchain=toolchain or session.settings().toolchain,
+        toolchain=toolchain or asked.get("toolchain") or session.settings().toolchain,
         wheels="service" if service_wheels else "index",
-        channel=channel,
+        channel=channel or asked.get("channel") or DEFAULT_CHANNEL,
         engine=engine.value,
         keep=keep,
     )
     check_order(order)
-    if order.ours and change:
-        _check_change(order)
+    if ours and change:
+        _check_change(order, asked)
     comparison = run_comparison(order, _environment(session, order))
     _write(comparison, picture, page)
     if as_json:
@@ -140,45 +149,11 @@ def compare(
         _show(comparison)
 
 
-def run_comparison(order: ComparisonOrder, environment: Mapping[str, str]) -> Comparison:
-    """Run the program that compares; its steps go to standard error as it says them.
-
-    :raises WheelyardError: as the program ended.
-    """
-    from wheelyard.comparison.figures import Comparison
-
-    if importlib.util.find_spec("worker") is None or importlib.util.find_spec("worker.comparison") is None:
-        raise InputError(
-            "this is a client only; images can't be compared", do="pip install 'wheelyard[server]'"
-        )
-    argv = [sys.executable, "-m", "worker.comparison", json.dumps(order.to_document())]
-    # Ctrl-C in a terminal reaches it as well: it removes what it made, and we wait for that.
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=dict(environment)) as running:
-        try:
-            said, _ = running.communicate()
-        except BaseException:
-            with suppress(ProcessLookupError):
-                running.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                running.wait(_END_SECONDS)
-            raise
-    try:
-        document: dict[str, Any] = json.loads(said)
-    except ValueError as error:
-        raise InfrastructureError(
-            "the comparison did not say what it found", found=f"status {running.returncode}"
-        ) from error
-    if "error" in document:
-        raise from_document(document["error"])
-    return Comparison.from_document(document["comparison"])
-
-
-def _check_change(order: ComparisonOrder) -> None:
+def _check_change(order: ComparisonOrder, asked: Mapping[str, Any]) -> None:
     """Refuse a spec that would not see the change."""
     from wheelyard.comparison.order import REQUIREMENTS
-    from wheelyard.image_file import read_image_file
 
-    files = [Path(place).resolve() for place in read_image_file(order.spec).get("requirement_files", ())]
+    files = [Path(place).resolve() for place in asked.get("requirement_files", ())]
     if (order.app / REQUIREMENTS).resolve() not in files:
         raise InputError(
             f"{order.spec} does not take its requirements from the file that --change changes",
@@ -187,23 +162,14 @@ def _check_change(order: ComparisonOrder) -> None:
         )
 
 
-def _dockerfiles(pairs: Sequence[str]) -> dict[str, Path]:
-    return {name: Path(place) for name, place in _named(pairs)}
-
-
-def _named(pairs: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _named(pairs: Sequence[str]) -> Iterator[tuple[str, Path]]:
     for pair in pairs:
         name, equals, place = pair.partition("=")
-        if (
-            not equals
-            or not place
-            or not name.replace("-", "").replace("_", "").isalnum()
-            or not name.islower()
-        ):
+        if not equals or not place:
             raise InputError(
                 f"--dockerfile {pair!r} is not a name and a file", expected="--dockerfile today=Dockerfile"
             )
-        yield name, place
+        yield name, Path(place)
 
 
 def _environment(session: Session, order: ComparisonOrder) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,8 @@ SPEC = "image.toml"
 REQUIREMENTS = "requirements.txt"
 SUFFIX = ".Dockerfile"
 SHARED = "/shared"
+# It becomes a part of a repository's name.
+_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,12 @@ def check_order(order: ComparisonOrder) -> None:
     if order.ours and not order.spec.is_file():
         raise InputError(f"{order.spec} is not a file", do="name our image's spec with --spec")
     for name, place in order.dockerfiles.items():
+        if not _NAME.fullmatch(name) or name == OURS:
+            raise InputError(
+                f"an image can't be called {name!r}",
+                expected=f"small letters, digits and single . _ -, and not {OURS}",
+                do="name its file otherwise, or use --dockerfile NAME=FILE",
+            )
         if not place.is_file():
             raise InputError(f"the Dockerfile of {name}, {place}, is not a file", do="see --dockerfile")
     if not order.names:

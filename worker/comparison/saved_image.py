@@ -106,7 +106,11 @@ def read_saved(archive: Path, known: Iterable[SavedLayer] = ()) -> SavedImage:
         python_packages=sum(bool(_METADATA.fullmatch(path)) for path, _ in items),
         setuid=find_setuid(items),
         executables=sum(_is_executable(path, entry) for path, entry in items),
-        build_tools={tool: paths[0] for tool, paths in tools.items() if tool not in _NO_BUILD_TOOLS},
+        build_tools={
+            tool: min(paths, key=lambda path: ("bin/" not in path, path))
+            for tool, paths in tools.items()
+            if tool not in _NO_BUILD_TOOLS
+        },
     )
 
 

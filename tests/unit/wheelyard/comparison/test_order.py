@@ -76,6 +76,12 @@ def test_refuses_a_shared_folder_that_is_no_place_in_an_image(app: Path, shared:
         check_order(replace(order_of(app), shared=shared))
 
 
+@pytest.mark.parametrize("name", ["wheelyard", "My App", "a--b", "-a", "a/b"])
+def test_refuses_a_name_that_no_repository_can_have(app: Path, name: str) -> None:
+    with pytest.raises(InputError, match="can't be called"):
+        check_order(replace(order_of(app), dockerfiles={name: app / "b-single.Dockerfile"}))
+
+
 def test_refuses_a_change_that_is_no_requirement(app: Path) -> None:
     with pytest.raises(InputError, match="not a requirement"):
         check_order(replace(order_of(app), change="numpy=2"))

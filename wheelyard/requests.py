@@ -85,11 +85,7 @@ class Requests:
         """Submit an image request."""
         named = request.build.requirements or (request.app_wheel_name or "an application",)
         title = "image of " + ", ".join(named)
-        return self._submit(
-            Kind.IMAGE, request.build, request.to_document(), title, now, caller,
-            # A tag may have moved since; the image itself is found again, and only named anew.
-            answered=not request.tags,
-        )  # fmt: skip
+        return self._submit(Kind.IMAGE, request.build, request.to_document(), title, now, caller)
 
     def wheel(
         self, key: str, *, spec: dict[str, Any], title: str, subject: str, toolchain: str, channel: str,
@@ -161,13 +157,11 @@ class Requests:
         title: str,
         now: float,
         caller: Caller,
-        *,
-        answered: bool = True,
     ) -> Submission:
         image = self._catalogue.toolchain_image(build.toolchain) or build.toolchain
         key = key_of({"kind": kind.value, "request": _identity(document), "toolchain_image": image})
         # A plan says how things stand now, and not how they stood when somebody else asked.
-        if answered and kind is not Kind.PLAN and not build.refresh:
+        if kind is not Kind.PLAN and not build.refresh:
             done = self._ledger.last_success(key, now - self._max_age)
             if done is not None:
                 return Submission(job=done, cached=True, joined=False)

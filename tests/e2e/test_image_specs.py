@@ -1,0 +1,129 @@
+"""An image out of a file: the same on two machines, with a health check, with the application's own wheel."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.distributions import metadata_of, wheel
+from tests.e2e.conftest import Stack, stack_with_toolchain
+from tests.index_site import IndexSite
+from wheelyard.process import run_command
+from worker.engine.command import CommandEngine
+from worker.engine.contract import Engine
+
+pytestmark = pytest.mark.engine
+
+SPEC = """\
+requirements = ["cppdemo"]
+app = "app"
+entrypoint = ["python3", "main.py"]
+ports = ["8080", "53/udp"]
+user = "1234:1234"
+size_budget = "400 MB"
+tags = ["specs/machine:latest"]
+
+[environment]
+MODE = "fast"
+
+[labels]
+team = "video"
+
+[healthcheck]
+test = ["python3", "-c", "import cppdemo"]
+interval = 2
+timeout = 10
+"""
+MAIN = "import os, time, cppdemo\nprint(cppdemo.total(), os.environ['MODE'], os.getuid(), flush=True)\n"
+
+
+@pytest.fixture(scope="module")
+def machines(
+    site: IndexSite, engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Stack]]:
+    """Two machines that share nothing but the toolchain and the index."""
+    with ExitStack() as both:
+        stacks = []
+        for name in ("one", "another"):
+            folder = tmp_path_factory.mktemp(name)
+            stacks.append(both.enter_context(stack_with_toolchain(folder, engine, site)))
+            stacks[-1].cli("cache", "rebuild-db")
+        yield stacks
+
+
+def project(folder: Path, moment: float) -> Path:
+    """A folder with a spec and its application, as it lies on one machine."""
+    (folder / "app").mkdir(parents=True)
+    for name, text in (("image.toml", SPEC), ("app/main.py", MAIN), ("app/more.py", "x = 1\n")):
+        (folder / name).write_text(text)
+        os.utime(folder / name, (moment, moment))
+    return folder / "image.toml"
+
+
+def made(stack: Stack, *arguments: str) -> dict:
+    """Make an image; the answer's document."""
+    lines = stack.cli("image", *arguments, "--progress", "json").splitlines()
+    ends = (line for line in map(json.loads, reversed(lines)) if line["type"] == "result")
+    return next(ends)["result"]["image"]
+
+
+def test_a_spec_is_the_same_image_on_another_machine_and_another_day(machines: list[Stack], tmp_path: Path):
+    one, another = machines
+    first = made(one, "--spec", str(project(tmp_path / "here", time.time())))
+    second = made(another, "--spec", str(project(tmp_path / "there", 1_000_000_000.0)))
+    assert second["manifest_digest"] == first["manifest_digest"]
+    assert [layer["digest"] for layer in second["layers"]] == [layer["digest"] for layer in first["layers"]]
+
+
+def test_an_option_goes_before_the_file(machines: list[Stack], tmp_path: Path):
+    spec = project(tmp_path / "here", time.time())
+    plain = made(machines[0], "--spec", str(spec))
+    other = made(machines[0], "--spec", str(spec), "--env", "MODE=slow", "--user", "1:1")
+    assert (plain["user"], other["user"]) == ("1234:1234", "1:1")
+    assert (plain["environment"]["MODE"], other["environment"]["MODE"]) == ("fast", "slow")
+    assert other["labels"]["team"] == "video"
+
+
+def test_dockers_format_carries_ports_and_a_health_check_that_the_engine_runs(
+    machines: list[Stack], engine: CommandEngine, tmp_path: Path
+):
+    stack, command = machines[0], [*engine.traits.command]
+    tag = f"specs/health-{os.getpid()}:1"
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "main.py").write_text(MAIN + "time.sleep(60)\n")
+    stack.cli(
+        "image", "--spec", str(project(tmp_path / "here", 1.0)), "--app", str(tmp_path / "app"), "--format",
+        "docker", "--load", "--engine", engine.name, "--tag", tag, "--progress", "plain",
+    )  # fmt: skip
+    try:
+        [inspected] = json.loads(run_command([*command, "inspect", "--type", "image", tag], timeout=60))
+        assert set(inspected["Config"]["ExposedPorts"]) == {"8080/tcp", "53/udp"}
+        check = inspected["Config"].get("Healthcheck") or inspected["HealthCheck"]
+        assert (check["Test"][0], check["Interval"]) == ("CMD", 2_000_000_000)
+        started = run_command([*command, "run", "-d", *engine.traits.run_options, tag], timeout=60)
+        container = started.strip().splitlines()[-1]
+        if engine.name == "podman":
+            # Its timers are systemd's, which not every machine has.
+            run_command([*command, "healthcheck", "run", container], timeout=60)
+        health = run_command([*command, "inspect", container], timeout=60)
+        assert json.loads(health)[0]["State"]["Health"]["Status"] in ("healthy", "starting")
+        run_command([*command, "rm", "--force", container], timeout=60)
+    finally:
+        run_command([*command, "rmi", "--force", tag], timeout=120)
+
+
+def test_the_applications_wheel_brings_what_it_requires_and_lies_on_top(
+    machines: list[Stack], tmp_path: Path
+):
+    path = tmp_path / "app-1.0-py3-none-any.whl"
+    path.write_bytes(wheel("app", metadata=metadata_of("app", "1.0", "Requires-Dist: cdemo\n")))
+    image = made(machines[0], "--app", str(path), "--entrypoint", "python3 -m app")
+    titles = [layer["title"] for layer in image["layers"]]
+    assert {"cdemo 1.0", "app 1.0"} <= set(titles)
+    assert titles.index("app 1.0") > titles.index("cdemo 1.0")

@@ -67,6 +67,8 @@ LIVE = (ACTIVE_JOB, IMAGE)
 _WHEELS = "records/wheels/"
 _IMAGES = "records/images/"
 _LAYERS = "records/layers/"
+_OF_A_LAYER = re.compile(rf"{_LAYERS}[a-z]+-\d+/")
+"""What was read out of a layer, by its diff id: `contents-1`, `requires-1`; it can be read again."""
 _NOTES = (VERIFIED, FITTING)
 _RECIPES = (NATIVES, PACKAGE_LOCKS, PACKAGE_IMAGES)
 _RECORDS = (TOOLCHAINS, _WHEELS, _IMAGES, _LAYERS, *_RECIPES, *_NOTES)
@@ -299,7 +301,7 @@ class Reachability:
         contents: dict[str, list[str]] = {}
         names = []
         for name in self._store.list_documents(_LAYERS):
-            if name.startswith((f"{_LAYERS}contents-", f"{_LAYERS}libraries-")):
+            if _OF_A_LAYER.match(name):
                 contents.setdefault(_stem(name), []).append(name)
             else:
                 names.append(name)

@@ -111,8 +111,8 @@ def compile_part(root: Path, sources: list[Path]) -> None:
 def bytecode_of(source: bytes, path: str) -> bytes | None:
     """A source's bytecode: a function of its bytes and path alone, whatever this process compiled before.
 
-    marshal marks an object that somebody else holds, too, and identifiers are held by the whole process: what
-    is marked would depend on the files before. Here each object is held once more, so that all are marked.
+    marshal marks an object that somebody else holds, too, and the whole process shares identifiers. Before
+    CPython 3.11, which always marks those, the files before would decide. Here each object is held once more.
 
     :returns: None where this Python can't read the source.
     """

@@ -18,6 +18,8 @@ from builder_service import (
     files,
     health,
     home,
+    image_names,
+    image_dockerfiles,
     image_receipts,
     integrity,
     metrics,
@@ -151,6 +153,8 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
                 integrity,
                 project_pages,
                 plan_pages,
+                image_names,
+                image_dockerfiles,
                 image_receipts,
             )
         ),

@@ -12,6 +12,7 @@ from builder_service.bodies import AskBody, BuildBody, ToolchainBody
 from builder_service.callers import IdempotencyKey, caller_of, keyed_request
 from builder_service.documents import SubmissionDocument, job_fields
 from builder_service.image_body import ImageBody
+from builder_service.image_names import check_tags, move_tags
 from builder_service.metrics import metrics_of
 from builder_service.problems import responses
 from builder_service.services import Opened, Services
@@ -170,11 +171,19 @@ def submit_plan(body: BuildBody, services: Opened, answering: Answering) -> Subm
     **_ASKING,
 )
 def submit_image(body: ImageBody, services: Opened, answering: Answering) -> SubmissionDocument:
-    """Missing wheels are built first. The same request again joins the same image."""
+    """Missing wheels are built first. The same request again joins the same image.
+
+    Tags are moved in the service's registry, which takes the right to publish there.
+    """
     answering.identity.check_channel(body.channel)
+    check_tags(body.tags, answering.identity)
 
     def ask(caller: Caller) -> Submission:
-        return services.requests.image(body.image_request(services), now=time.time(), caller=caller)
+        request = body.image_request(services)
+        submission = services.requests.image(request, now=time.time(), caller=caller)
+        if submission.cached:
+            move_tags(services, submission.job, request.tags, answering.identity.name)
+        return submission
 
     return answering.answer(body, ask)
 

@@ -18,6 +18,7 @@ import httpx2
 from wheelyard import __version__
 from wheelyard.answers import CachedWheel, JobAnswer, read_error
 from wheelyard.digests import Digest
+from wheelyard.dockerfile_parts import ContextFile
 from wheelyard.errors import InfrastructureError, InputError, NotFound, Unauthorized, WheelyardError
 from wheelyard.image_manifest import IMAGES as _MANIFESTS
 from wheelyard.lock_standing import OfferedFile
@@ -118,6 +119,18 @@ class Client:
         """
         return dict(self._json("GET", f"/v1/images/{_segment(image)}/receipt"))
 
+    def image_dockerfile(self, image: str) -> str:
+        """A Dockerfile that makes what an image holds.
+
+        :param image: a job's id, an image id, a digest, or REPOSITORY:TAG.
+        """
+        return self._text(f"/v1/images/{_segment(image)}/dockerfile")
+
+    def image_dockerfile_context(self, image: str) -> tuple[ContextFile, ...]:
+        """What lies beside that Dockerfile; each is a blob."""
+        answer = self._json("GET", f"/v1/images/{_segment(image)}/dockerfile", query={"form": "context"})
+        return tuple(ContextFile.from_document(file) for file in _entries(answer, "context"))
+
     def image_why(self, image: str, what: str) -> dict[str, Any]:
         """Why something is in an image, as a document.
 
@@ -131,6 +144,26 @@ class Client:
         :param before: what it is compared with.
         """
         return dict(self._json("GET", f"/v1/images/{_segment(after)}/diff", query={"against": before}))
+
+    def made_images(self, limit: int = 50) -> list[dict[str, Any]]:
+        """The images that were made here, newest first, as documents."""
+        return _entries(self._json("GET", "/v1/registry/images", query={"limit": str(limit)}), "images")
+
+    def tag_image(self, image: str, name: str) -> dict[str, Any]:
+        """Let a tag of the service's own registry stand for an image; the same again is a no-op.
+
+        :param image: a digest, an image id, or REPOSITORY:TAG.
+        :param name: REPOSITORY:TAG.
+        """
+        body = {"image": image, "name": name}
+        return dict(self._json("PUT", "/v1/registry/tags", body=body, repeatable=True))
+
+    def image_tag_history(self, name: str) -> dict[str, Any]:
+        """What a tag stands for, and stood for before, newest first, as a document.
+
+        :param name: REPOSITORY:TAG.
+        """
+        return dict(self._json("GET", "/v1/registry/tags", query={"name": name}))
 
     def verify(self, request: Mapping[str, Any]) -> JobAnswer:
         """Ask for a published wheel to be built again and compared.

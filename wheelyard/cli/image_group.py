@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from wheelyard.cli.exits import exit_codes_help
 from wheelyard.cli.image_command import image
 from wheelyard.cli.image_diff_command import image_diff
+from wheelyard.cli.image_name_commands import image_list, image_tag
 from wheelyard.cli.image_push_command import image_push
 from wheelyard.cli.image_receipt_command import image_receipt
 from wheelyard.cli.image_why_command import image_why
@@ -63,8 +64,10 @@ image_app.command(_DEFAULT, cls=_DefaultCommand, hidden=True, epilog=exit_codes_
 # Each is a function in a file of its own, `wheelyard/cli/image_NAME_command.py`.
 _COMMANDS: dict[str, Callable[..., None]] = {
     "diff": image_diff,
+    "list": image_list,
     "push": image_push,
     "receipt": image_receipt,
+    "tag": image_tag,
     "why": image_why,
 }
 for _name, _command in _COMMANDS.items():

@@ -19,7 +19,7 @@ from builder_service.store_links import StoreLinks
 from builder_service.tokens import CurrentIdentity
 from wheelyard.digests import Digest
 from wheelyard.errors import NotFound
-from wheelyard.image_manifest import MAX_MANIFEST_BYTES, Manifest
+from wheelyard.image_manifest import MAX_MANIFEST_BYTES, Manifest, ManifestInvalid
 from wheelyard.image_referrers import EMPTY_DIGEST, referrers_of, subject_of, subjects_of_blob
 from wheelyard.image_repositories import stored_manifest
 from wheelyard.oci import MEDIA_INDEX
@@ -164,7 +164,12 @@ def _attached_to(services: Services, digest: Digest) -> list[Digest]:
     if stream is None:
         return []
     with stream:
-        subject = subject_of(services.store, digest, stream.read())
+        body = stream.read()
+    try:
+        subject = subject_of(services.store, digest, body)
+    except ManifestInvalid:
+        # The digest of a config or a layer, which is no manifest.
+        return []
     return [] if subject is None else [subject]
 
 

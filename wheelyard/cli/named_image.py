@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from wheelyard.client import Client
@@ -16,7 +16,7 @@ from wheelyard.image_name import ImageName
 _MADE_HERE = "images"
 """The repository of the service's registry that has every image that was made there, by its digest."""
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
-_DIGITS = re.compile(r"(?:sha256:)?[0-9a-f]{12,63}")
+_DIGITS = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 _DOCUMENT_LIMIT = 8 << 20
 
 OpenPart = Callable[[Digest, int], AbstractContextManager[Iterator[bytes]]]
@@ -60,28 +60,17 @@ def made_image(client: Client, digest: Digest) -> NamedImage:
 
 
 def find_image(client: Client, text: str) -> NamedImage:
-    """The image that somebody names by its digest, its id, or REPOSITORY:TAG of the service's own registry.
+    """The image that somebody names as a digest, an image id, a job's id, or REPOSITORY:TAG of the service.
 
     :raises NotFound: the service has no such image.
     :raises InputError: that is no name of one.
     """
-    if match := _DIGEST.fullmatch(text):
-        repository, reference = _MADE_HERE, f"sha256:{match[1]}"
-    elif _DIGITS.fullmatch(text):
-        raise InputError(
-            f"{text} is the beginning of a digest",
-            expected="all 64 digits of a digest, or REPOSITORY:TAG",
-            do="copy the whole digest",
-        )
-    else:
-        name = ImageName.parse(text)
-        repository, reference = name.repository, str(name.digest) if name.digest else name.tag
     try:
-        manifest = client.manifest(repository, reference)
+        repository, manifest = _manifest_of(client, text)
     except NotFound as error:
         raise NotFound(
             f"the service has no image {text}",
-            expected="an image's digest, or REPOSITORY:TAG of the service's own registry",
+            expected="an image's digest, its id, a job's id, or REPOSITORY:TAG of the service's own registry",
             found=error.found,
             do="see `wheelyard image list`",
         ) from error
@@ -90,6 +79,17 @@ def find_image(client: Client, text: str) -> NamedImage:
         return client.part(repository, digest, offset)
 
     return NamedImage(manifest, opened)
+
+
+def _manifest_of(client: Client, text: str) -> tuple[str, bytes]:
+    """A repository that has an image, and its manifest."""
+    if match := _DIGEST.fullmatch(text):
+        with suppress(NotFound):
+            return _MADE_HERE, client.manifest(_MADE_HERE, f"sha256:{match[1]}")
+    if _DIGITS.fullmatch(text):
+        return _MADE_HERE, client.manifest(_MADE_HERE, str(client.image_receipt(text)["digest"]))
+    name = ImageName.parse(text)
+    return name.repository, client.manifest(name.repository, str(name.digest or name.tag))
 
 
 def read_part(open_part: OpenPart, digest: Digest) -> bytes:

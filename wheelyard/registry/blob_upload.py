@@ -21,6 +21,8 @@ from wheelyard.registry.refusals import PASSING, RegistryUnavailable, unreachabl
 TRIES = 6
 """Times that the way of a blob may break without having brought it further."""
 _PAUSES = (0.2, 0.6, 1.5, 3.0, 6.0, 10.0)
+# Between looks at how far an upload came.
+_LOOKS = (0.3, 1.0, 2.0)
 # Below it one request brings a blob whole; there is nothing to take up again.
 _SMALL = 1 << 20
 # What a proxy that refuses a large body takes, mostly; and what no registry finds too small.
@@ -129,6 +131,7 @@ class _Upload:
         self._place = ""
         self._offset = 0
         self._sent = 0
+        self._taken_up = False
 
     def run(self) -> None:
         farthest, failures = 0, 0
@@ -136,18 +139,18 @@ class _Upload:
             try:
                 self._go_on()
             except _Broke as broke:
+                time.sleep(broke.pause or _PAUSES[min(failures, len(_PAUSES) - 1)])
                 self._take_up()
                 failures = 0 if self._offset > farthest else failures + 1
                 farthest = max(farthest, self._offset)
                 if failures >= TRIES:
                     raise self._gave_up(broke, failures, farthest) from broke
                 self._at(self._offset)
-                time.sleep(broke.pause or _PAUSES[min(failures, len(_PAUSES) - 1)])
             except _Gone as gone:
                 failures += 1
                 if failures >= TRIES:
                     raise self._gave_up(_Broke(str(gone)), failures, farthest) from gone
-                self._place, self._offset = "", 0
+                self._place, self._offset, self._taken_up = "", 0, False
                 self._at(0)
             else:
                 return
@@ -173,14 +176,16 @@ class _Upload:
         """Send what is left, or as much of it as goes in one request."""
         begin, end = self._offset, min(self._offset + self._piece, self._blob.size)
         headers = {"content-type": "application/octet-stream", "content-length": str(end - begin)}
-        if begin or end < self._blob.size:
+        if self._taken_up or end < self._blob.size:
             headers["content-range"] = f"{begin}-{end - 1}"
         response = self._send("PATCH", self._place, headers, begin, end)
         if response.status_code == 413 and self._piece > _PIECE:
             self._piece = _PIECE
             raise _Broke(f"status 413 for {end - begin} bytes at once")
-        if response.status_code in (404, 416):
-            raise _Gone(f"status {response.status_code} for the upload")
+        if response.status_code == 404:
+            raise _Gone("the registry knows the upload no more")
+        if response.status_code == 416:
+            raise _Broke("status 416: the registry has other bytes than it said")
         if response.status_code != 202:
             raise self._connection.refused(response, self._what)
         self._place = self._next(response, self._place)
@@ -202,7 +207,7 @@ class _Upload:
             if self._connection.has_blob(self._blob.digest):
                 return
             raise
-        if response.status_code in (404, 416):
+        if response.status_code in (404, 416) or (response.status_code == 400 and self._taken_up):
             raise _Gone(f"status {response.status_code} for the upload's end")
         if response.status_code not in (201, 204):
             raise self._connection.refused(response, self._what)
@@ -243,20 +248,24 @@ class _Upload:
         """Ask how far the upload came; where nobody knows it any more, it begins anew."""
         if not self._place:
             return
-        place, begin = self._place, self._offset
-        self._place, self._offset = "", 0
-        try:
-            response = self._connection.send("GET", place, b"", {})
-        except httpx2.HTTPError:
-            # Perhaps it knows the upload at the next try.
-            self._place = place
-            return
-        if response.status_code in (200, 204):
-            self._place = self._next(response, place)
+        begin, self._taken_up = self._offset, True
+        for pause in _LOOKS:
+            try:
+                response = self._connection.send("GET", self._place, b"", {})
+            except httpx2.HTTPError:
+                # Perhaps it answers at the next try.
+                return
+            if response.status_code not in (200, 204):
+                # A registry that keeps whole requests only, and a way that bears only so much in one.
+                self._piece = min(self._piece, max((self._sent - begin) // 2, _LEAST_PIECE))
+                self._place, self._offset, self._taken_up = "", 0, False
+                return
+            self._place = self._next(response, self._place)
             self._offset = min(_reached(response) or 0, self._blob.size)
-        else:
-            # A registry that keeps whole requests only, and a way that bears only so much in one.
-            self._piece = min(self._piece, max((self._sent - begin) // 2, _LEAST_PIECE))
+            if self._offset > begin or self._sent - begin < _SMALL:
+                return
+            # It has not seen yet that the way broke; when it does, it keeps what came.
+            time.sleep(pause)
 
     def _next(self, response: httpx2.Response, base: str) -> str:
         """The address that an answer sends the upload to."""

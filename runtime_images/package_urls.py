@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from packageurl import PackageURL
+from collections.abc import Mapping
+from urllib.parse import quote
 
 from wheelyard.image_receipt import Part, PartKind, Receipt
 
 
-def package_url(part: Part, release: str) -> PackageURL | None:
-    """The package URL of a part; None for what is in no package index.
+def package_url(part: Part, release: str) -> str:
+    """The package URL of a part; empty for what is in no package index.
 
     :param release: distribution and version, `debian-12`.
     """
-    if part.kind is PartKind.WHEEL and part.version:
-        return PackageURL("pypi", None, part.name, part.version)
-    if part.kind is PartKind.PACKAGE:
-        distribution = release.partition("-")[0] or "debian"
-        qualifiers = {"arch": part.architecture, "distro": release}
-        if part.source:
-            # A vulnerability is noted for the source package.
-            qualifiers["upstream"] = part.source.replace(" (", "@").rstrip(")")
-        given = {name: value for name, value in qualifiers.items() if value}
-        return PackageURL("deb", distribution, part.name, part.version, given)
-    return None
+    if part.kind is PartKind.WHEEL:
+        return pypi_url(part.name, part.version)
+    if part.kind is not PartKind.PACKAGE:
+        return ""
+    # A vulnerability is noted for the source package.
+    upstream = part.source.replace(" (", "@").rstrip(")")
+    qualifiers = {"arch": part.architecture, "distro": release, "upstream": upstream}
+    return _url(f"deb/{release.partition('-')[0] or 'debian'}", part.name, part.version, qualifiers)
+
+
+def pypi_url(project: str, version: str) -> str:
+    """The package URL of a Python project's version.
+
+    :param project: canonical name (PEP 503).
+    """
+    return _url("pypi", project, version, {})
+
+
+def _url(place: str, name: str, version: str, qualifiers: Mapping[str, str]) -> str:
+    given = "&".join(f"{key}={quote(value, safe=':')}" for key, value in sorted(qualifiers.items()) if value)
+    behind = f"@{quote(version, safe=':')}" if version else ""
+    return f"pkg:{place}/{quote(name, safe='')}{behind}" + (f"?{given}" if given else "")
 
 
 def part_needs(receipt: Receipt) -> dict[str, tuple[str, ...]]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from packageurl import PackageURL
-
+from runtime_images.package_urls import pypi_url
 from runtime_images.spec import ImageSpec
 from wheelyard.digests import canonical_json
 from wheelyard.image_record import ImageRecord
@@ -63,7 +62,7 @@ def _inputs(record: ImageRecord, wheels: Mapping[str, WheelRecord]) -> Iterator[
         made = wheels.get(str(pin.digest))
         wheel: dict[str, Any] = {
             "name": pin.filename,
-            "uri": PackageURL("pypi", None, pin.project, pin.version).to_string(),
+            "uri": pypi_url(pin.project, pin.version),
             "digest": _digest(str(pin.digest)),
         }
         if made is not None:
@@ -72,7 +71,7 @@ def _inputs(record: ImageRecord, wheels: Mapping[str, WheelRecord]) -> Iterator[
         if made is not None:
             yield {
                 "name": made.inputs.sdist_filename,
-                "uri": PackageURL("pypi", None, pin.project, pin.version).to_string(),
+                "uri": pypi_url(pin.project, pin.version),
                 "digest": _digest(made.inputs.sdist),
             }
 

@@ -52,15 +52,16 @@ def find_parts(record: ImageRecord, layers: Sequence[Read], tree: FileTree) -> I
     known = _known_parts(record, [facts for _layer, _contents, facts in layers])
     claimed = _claims(layers, known)
     owners: dict[str, str] = {}
-    layer_of: dict[str, Layer] = {}
-    for layer, contents, _facts in layers:
+    layer_of: dict[str, int] = {}
+    for number, (layer, contents, _facts) in enumerate(layers):
         rest = _part_of_layer(layer)
         for path, entry in contents.entries.items():
             if entry.kind in ("file", "link") and tree.get(path) is entry:
                 title = claimed.get(path) or claimed.get(_source_of(path)) or rest.title
                 known.setdefault(title, rest)
-                owners[path], layer_of[path] = title, layer
-    return ImageParts(parts=tuple(_sized(known, owners, layer_of, tree)), owners=owners)
+                owners[path], layer_of[path] = title, number
+    of_image = [layer for layer, _contents, _facts in layers]
+    return ImageParts(parts=tuple(_sized(known, owners, layer_of, of_image, tree)), owners=owners)
 
 
 def _known_parts(record: ImageRecord, facts: Sequence[LayerFacts]) -> dict[str, Part]:
@@ -151,31 +152,39 @@ def _part_of_layer(layer: Layer) -> Part:
 
 
 def _sized(
-    known: Mapping[str, Part], owners: Mapping[str, str], layer_of: Mapping[str, Layer], tree: FileTree
+    known: Mapping[str, Part],
+    owners: Mapping[str, str],
+    layer_of: Mapping[str, int],
+    layers: Sequence[Layer],
+    tree: FileTree,
 ) -> Iterable[Part]:
-    sizes: dict[str, dict[Layer, int]] = defaultdict(lambda: defaultdict(int))
+    """The parts with their sizes.
+
+    :param layer_of: path to the number of its layer, from the bottom.
+    """
+    sizes: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     counts: dict[str, int] = defaultdict(int)
     for path, title in owners.items():
         entry = tree.get(path)
         if entry is not None:
             sizes[title][layer_of[path]] += entry.size
             counts[title] += entry.kind == "file"
-    in_layer: dict[Layer, int] = defaultdict(int)
+    in_layer: dict[int, int] = defaultdict(int)
     for each in sizes.values():
-        for layer, size in each.items():
-            in_layer[layer] += size
+        for number, size in each.items():
+            in_layer[number] += size
     # A part whose files other layers replaced, or of which only the database is left, has none.
     for title, part in sorted(known.items(), key=lambda item: (item[1].kind, item[0])):
         own = sizes.get(title)
         if not own:
             continue
-        largest = max(own, key=lambda layer: (own[layer], layer.title))
-        share = sum(layer.size * size // max(in_layer[layer], 1) for layer, size in own.items())
+        largest = max(own, key=lambda number: (own[number], number))
+        share = sum(layers[number].size * size // max(in_layer[number], 1) for number, size in own.items())
         yield replace(
             part,
-            layer=str(largest.digest),
+            layer=str(layers[largest].digest),
             files=counts[title],
             unpacked=sum(own.values()),
             compressed=share,
-            alone=all(size == in_layer[layer] for layer, size in own.items()),
+            alone=all(size == in_layer[number] for number, size in own.items()),
         )

@@ -94,8 +94,8 @@ def _package(part: Part, spdx_id: str, expression: str, release: str) -> dict[st
         package["packageFileName"] = part.filename
     if part.digest:
         package["checksums"] = [_checksum(part.digest)]
-    if url is not None:
-        reference = {"referenceType": "purl", "referenceLocator": url.to_string()}
+    if url:
+        reference = {"referenceType": "purl", "referenceLocator": url}
         package["externalRefs"] = [{"referenceCategory": "PACKAGE-MANAGER", **reference}]
     return package
 

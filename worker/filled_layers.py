@@ -13,6 +13,7 @@ from wheelyard.image_record import WheelPin
 from wheelyard.oci import Layer
 from worker.context import Work
 from worker.toolchain_job import ReadyToolchain
+from worker.wheel_clashes import KnownWheel, refuse_clashes
 from worker.wheel_layer import Filling, filler_of
 
 _PACKERS = 2
@@ -21,8 +22,18 @@ _WAITING = 4
 
 
 def fill_layers(work: Work, ready: ReadyToolchain, spec: ImageSpec) -> None:
-    """Make the layer of each wheel of an image that has none; it is kept for every later image."""
-    fill_missing(work, ready, missing_wheel_layers(spec, work.services.store), WheelFill.of(spec))
+    """Make the layer of each wheel of an image that has none; it is kept for every later image.
+
+    :raises InputError: two of the wheels can't be in one image.
+    """
+    missing = missing_wheel_layers(spec, work.services.store)
+    if missing:
+        known = [
+            KnownWheel(title=pin.title, filename=pin.filename, digest=pin.digest)
+            for pin in spec.ordered_wheels
+        ]
+        refuse_clashes(work.services.store, known)
+    fill_missing(work, ready, missing, WheelFill.of(spec))
 
 
 def fill_missing(work: Work, ready: ReadyToolchain, pins: Sequence[WheelPin], fill: WheelFill) -> None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from wheelyard.build_request import BuildRequest
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError, NotFound, WheelyardError
+from wheelyard.jobs.states import Kind
 from wheelyard.locks import IndexFile, Lock, Pin
 from wheelyard.plan import Plan, Role
 from wheelyard.upstream.fetch import fetch_file
@@ -23,6 +24,7 @@ from worker.plan_sketch import Sketch
 from worker.resolve import Resolver
 from worker.seed_wheel import seed_wheel
 from worker.toolchain_job import ReadyToolchain
+from worker.wheel_clashes import known_wheels, refuse_clashes
 
 _AT_ONCE = 3
 """Build environments that are asked for at the same time: each has two containers, and waits for an index."""
@@ -69,7 +71,8 @@ class Planner:
     def allowed(self, lock: Lock) -> Lock:
         """The lock with no sdist but those that the request's own hashes allow.
 
-        :raises InputError: they allow none of some project, or two of its projects exclude each other.
+        :raises InputError: they allow none of some project, or two of its projects exclude each other, or
+            would write one path of an image.
         """
         wanted = self._request.hashes
         pins = tuple(
@@ -91,6 +94,11 @@ class Planner:
                 projects=[pin.project for pin in refused],
             )
         self._refuse_exclusive(pins)
+        if self._services.ledger.is_for(self._work.claim.id, Kind.IMAGE):
+            # They will lie in one folder. Who only wants the wheels may have both.
+            catalogue, named = self._services.catalogue, [(pin.project, pin.version) for pin in pins]
+            known = known_wheels(catalogue, self._request.channel, named)
+            refuse_clashes(self._services.store, known)
         return replace(lock, pins=pins)
 
     def _refuse_exclusive(self, pins: Sequence[Pin]) -> None:

@@ -162,6 +162,16 @@ class JobReader:
         with self.database.reading() as session:
             return session.get(WaiterRow, (job_id, waiter)) is not None
 
+    def is_for(self, job_id: str, kind: Kind) -> bool:
+        """Whether a job of some kind waits for this one."""
+        query = (
+            select(JobRow.id)
+            .join(WaiterRow, WaiterRow.id == JobRow.id)
+            .where(WaiterRow.job == job_id, JobRow.kind == kind)
+        )
+        with self.database.reading() as session:
+            return session.scalar(query.limit(1)) is not None
+
     def parents(self, job_id: str) -> list[str]:
         """Ids of the jobs that wait for this one, directly or not."""
         with self.database.reading() as session:

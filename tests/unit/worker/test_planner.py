@@ -15,9 +15,11 @@ from wheelyard.build_request import BuildRequest
 from wheelyard.catalogue import Catalogue
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError, NotFound
+from wheelyard.index_file import IndexFile as Published
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
 from wheelyard.jobs.migrate import migrate
+from wheelyard.jobs.states import Kind
 from wheelyard.locks import IndexFile, Lock, Pin
 from wheelyard.plan import Role, Standing
 from wheelyard.settings import Settings
@@ -277,6 +279,30 @@ def test_two_projects_that_exclude_each_other_are_refused_before_anything_is_bui
     pins = [village.add("cv"), village.add("cv-headless")]
     (village.recipes / "cv.toml").write_text('exclusive = ["cv-headless"]\n')
     with pytest.raises(InputError, match="cv can't be installed beside cv-headless"):
+        village.planner().allowed(lock(*pins))
+
+
+def test_wheels_of_an_image_that_are_known_to_clash_are_refused_before_anything_is_built(village):
+    pins = [village.add("cv"), village.add("cv-headless")]
+    for pin in pins:
+        body = make_wheel(pin.project, "0.9", files={"cv2/__init__.py": pin.project})
+        village.services.store.put_blob(body, Digest.of(body))
+        file = Published(
+            channel="default", project=pin.project, version="0.9", digest=Digest.of(body), size=len(body),
+            filename=f"{pin.project.replace('-', '_')}-0.9-py3-none-any.whl", metadata_digest=None,
+            published_at=0,
+        )  # fmt: skip
+        with village.database.transaction() as session:
+            village.services.catalogue.add(session, file)
+    ledger, common = (
+        village.services.ledger,
+        {"spec": {}, "title": "", "toolchain": "t", "channel": "default"},
+    )
+    image, _ = ledger.submit(Kind.IMAGE, "i" * 64, **common)
+    build, _ = ledger.submit(Kind.BUILD, "b" * 64, **common, waiter=image.id)
+    assert village.planner().allowed(lock(*pins)).pins
+    village.work.claim.id = build.id
+    with pytest.raises(InputError, match=r"cv 1.0 and cv-headless 1.0 both install cv2/__init__.py"):
         village.planner().allowed(lock(*pins))
 
 

@@ -16,10 +16,8 @@ from runtime_images.deb_file import read_control, unpack_data
 from runtime_images.layer_contents import Entry, LayerContents, clean_name, read_contents
 from wheelyard.digests import Digest, canonical_json
 from wheelyard.errors import StoreUnavailable
+from wheelyard.package_lock import deb_index_name
 from wheelyard.store.contract import Store
-
-INDEX_FORMAT = 1
-"""Raised when more is read out of a package; a part of the stored document's name."""
 
 _MERGED = ("bin", "lib", "lib64", "sbin")
 
@@ -87,24 +85,19 @@ class DebIndex:
         return cls(**{**document, "contents": LayerContents.from_document(document["contents"])})
 
 
-def index_name(deb: Digest) -> str:
-    """Where a package's index lies in the store."""
-    return f"records/debs-{INDEX_FORMAT}/{deb.hex}.json"
-
-
 def index_of(store: Store, deb: Digest, scratch: Path) -> DebIndex:
     """A package's index: from the stored document, or read out of its file and kept.
 
     :param scratch: folder for the file, where it has to be unpacked.
     :raises StoreUnavailable: neither the document nor the file is in the store.
     """
-    body = store.get_document(index_name(deb))
+    body = store.get_document(deb_index_name(deb))
     if body is not None:
         return DebIndex.from_document(json.loads(body))
     with tempfile.TemporaryDirectory(dir=scratch, prefix="deb-") as folder:
         place = fetched_deb(store, deb, Path(folder))
         index = read_deb(place, Path(folder))
-    store.put_document(index_name(deb), canonical_json(index.to_document()))
+    store.put_document(deb_index_name(deb), canonical_json(index.to_document()))
     return index
 
 

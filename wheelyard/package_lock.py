@@ -14,6 +14,8 @@ from wheelyard.store.contract import Store
 
 LOCKS = "records/packages/"
 IMAGES = "records/package-images/"
+DEB_INDEXES = "records/debs-1/"
+"""What was read out of packages; the number is raised when more is read."""
 
 LAYER_FORMAT = 1
 """Raised when the same packages would become another layer."""
@@ -124,6 +126,11 @@ def image_name(image: str, packages: Mapping[str, str]) -> str:
     """Where the record of a compile image with packages lies in the store."""
     key = key_of({"toolchain": image, "packages": dict(packages), "format": LAYER_FORMAT})
     return f"{IMAGES}{key}.json"
+
+
+def deb_index_name(deb: Digest) -> str:
+    """Where what was read out of a package lies in the store."""
+    return f"{DEB_INDEXES}{deb.hex}.json"
 
 
 def package_digests(packages: Mapping[str, str]) -> tuple[str, ...]:

@@ -13,7 +13,14 @@ from wheelyard.index_file import IndexFile
 from wheelyard.keeping.file_rules import DAY
 from wheelyard.native_record import NativeInputs, NativeRecord
 from wheelyard.oci import Layer
-from wheelyard.package_lock import IMAGES, PackageLock, PackagesImage, image_name, keep_lock
+from wheelyard.package_lock import (
+    IMAGES,
+    PackageLock,
+    PackagesImage,
+    deb_index_name,
+    image_name,
+    keep_lock,
+)
 from wheelyard.store.folder import FolderStore
 from wheelyard.toolchain_record import ToolchainRecord, save_record
 
@@ -74,6 +81,7 @@ def test_locked_packages_and_their_images_stay_as_long_as_their_toolchain(bucket
         manifest=str(bucket.blob("manifest")), layer=layer,
     )  # fmt: skip
     bucket.store.put_document(image_name(TOOLCHAIN, packages), canonical_json(made.to_document()))
+    bucket.store.put_document(deb_index_name(deb), b"{}")
     record = ToolchainRecord(
         name="debian12-cp311", image=TOOLCHAIN, manifest=str(bucket.blob("its manifest")), layers=(),
         base=None,
@@ -91,3 +99,4 @@ def test_locked_packages_and_their_images_stay_as_long_as_their_toolchain(bucket
     assert [bucket.has(digest) for digest in parts] == [used] * 5
     assert bool(list(bucket.store.list_documents("records/packages/"))) is used
     assert bool(list(bucket.store.list_documents(IMAGES))) is used
+    assert (bucket.store.get_document(deb_index_name(deb)) is not None) is used

@@ -14,6 +14,7 @@ from wheelyard.build_lock import lock_key_of
 from wheelyard.catalogue import index_file_of
 from wheelyard.digests import Digest
 from wheelyard.fitting import FITTING
+from wheelyard.image_receipt import RECEIPTS
 from wheelyard.image_referrers import REFERRERS
 from wheelyard.index_changes import CHANGES
 from wheelyard.index_file import FILES, IndexFile
@@ -39,9 +40,9 @@ from wheelyard.keeping.progress import Progress
 from wheelyard.keeping.row_pages import rows_by
 from wheelyard.native_record import PLACE as NATIVES
 from wheelyard.native_record import NativeRecord
+from wheelyard.package_lock import DEB_INDEXES, deb_index_name, package_digests
 from wheelyard.package_lock import IMAGES as PACKAGE_IMAGES
 from wheelyard.package_lock import LOCKS as PACKAGE_LOCKS
-from wheelyard.package_lock import package_digests
 from wheelyard.removed_files import REMOVED
 from wheelyard.store.contract import Store
 from wheelyard.toolchain_record import PLACE as TOOLCHAINS
@@ -72,7 +73,8 @@ _OF_A_LAYER = re.compile(rf"{_LAYERS}[a-z]+-\d+/")
 _NOTES = (VERIFIED, FITTING)
 _RECIPES = (NATIVES, PACKAGE_LOCKS, PACKAGE_IMAGES)
 _RECORDS = (TOOLCHAINS, _WHEELS, _IMAGES, _LAYERS, *_RECIPES, *_NOTES)
-_KNOWN = (FILES, REMOVED, CHANGES, REFERRERS, *_RECORDS, "checks/", "probes/", "sweeps/")
+_BESIDE = (REFERRERS, RECEIPTS, DEB_INDEXES)
+_KNOWN = (FILES, REMOVED, CHANGES, *_BESIDE, *_RECORDS, "checks/", "probes/", "sweeps/")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -113,6 +115,7 @@ class Reachability:
         self._mark_rows(marks)
         self._mark_others(marks)
         self._attach_notes(marks)
+        self._attach_receipts(marks)
 
     # -- live ----------------------------------------------------------------------------------------------
 
@@ -290,6 +293,8 @@ class Reachability:
             for name, body in self._read(place, "packages of recipes"):
                 toolchain = str(_fields(body).get("toolchain", ""))
                 digests = _DIGEST.findall(body.decode(errors="replace"))
+                for digest in digests:
+                    marks.attach(digest, deb_index_name(Digest.parse(digest)))
                 if toolchain in self._images:
                     marks.keep(digests, TOOLCHAIN, name)
                 else:
@@ -379,6 +384,11 @@ class Reachability:
             for name, body in self._read(prefix, "notes on wheels"):
                 if digest := str(_fields(body).get("digest", "")):
                     marks.attach(digest, name)
+
+    def _attach_receipts(self, marks: Marks) -> None:
+        """What is in an image goes with its manifest; it keeps nothing."""
+        for name in self._store.list_documents(RECEIPTS):
+            marks.attach(name.removeprefix(RECEIPTS).partition("/")[0], name)
 
     def _read(self, prefix: str, step: str) -> Iterator[tuple[str, bytes]]:
         return read_documents(self._store, self._store.list_documents(prefix), self._progress, step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from wheelyard.dockerfile_parts import CONTEXT, DockerfileParts, LayerFile
 from wheelyard.dockerfile_words import word, words
@@ -74,16 +74,8 @@ def _image_stage(parts: DockerfileParts) -> Iterator[str]:
         yield "COPY --from=wheels /installed/ /"
     for layer in parts.above:
         yield from _add(layer)
-    for name, value in sorted(parts.environment.items()):
-        yield f"ENV {name}={word(value, f'the variable {name}')}"
-    for name, value in sorted(parts.labels.items()):
-        if "=" in name:
-            raise InputError(
-                "a label can't be written in a Dockerfile",
-                expected="a name without `=`",
-                found=repr(name[:200]),
-            )
-        yield f"LABEL {word(name, f'the label {name[:80]!r}')}={word(value, f'the label {name[:80]!r}')}"
+    yield from _pairs("ENV", parts.environment, "the variable")
+    yield from _pairs("LABEL", parts.labels, "the label")
     if parts.ports:
         yield f"EXPOSE {' '.join(parts.ports)}"
     yield f"WORKDIR {word(parts.workdir, 'the working folder')}"
@@ -92,6 +84,18 @@ def _image_stage(parts: DockerfileParts) -> Iterator[str]:
         yield from _health(parts.healthcheck)
     yield f"ENTRYPOINT {words(parts.entrypoint)}"
     yield f"CMD {words(parts.command)}"
+
+
+def _pairs(instruction: str, pairs: Mapping[str, str], what: str) -> Iterator[str]:
+    """All of them in one instruction: each one is a layer, or at least a commit."""
+    said = []
+    for name, value in sorted(pairs.items()):
+        named = f"{what} {name[:80]!r}"
+        if "=" in name:
+            raise InputError(f"{named} can't be written in a Dockerfile", expected="a name without `=`")
+        said.append(f"{word(name, named)}={word(value, named)}")
+    if said:
+        yield f"{instruction} " + " \\\n    ".join(said)
 
 
 def _add(layer: LayerFile) -> Sequence[str]:
@@ -104,7 +108,7 @@ def _one_line(text: str) -> str:
 
 def _health(check: HealthCheck) -> Iterator[str]:
     times = {"interval": check.interval, "timeout": check.timeout, "start-period": check.start_period}
-    options = [f"--{name}={_duration(seconds)}" for name, seconds in times.items()]
+    options = [f"--{name}={_duration(seconds)}" for name, seconds in times.items() if seconds]
     yield f"HEALTHCHECK {' '.join(options)} --retries={check.retries} \\"
     yield f"    CMD {words(check.test)}"
 

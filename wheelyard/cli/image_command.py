@@ -111,6 +111,14 @@ def image(
         ),
     ] = None,
     plain_http: PlainHttp = False,
+    dockerfile: Annotated[
+        Path | None,
+        typer.Option(
+            "--dockerfile",
+            help="Write a Dockerfile that makes the same, and what it takes beside it; - prints it.",
+            metavar="FILE",
+        ),
+    ] = None,
     batch: Batch = False,
     webhook: Webhook = "",
     progress: Progress = ProgressStyle.AUTO,
@@ -131,8 +139,10 @@ def image(
       wheelyard image -r requirements.txt --app ./src --entrypoint 'python3 main.py' --output app.tar
       wheelyard image --app dist/app-1.0-py3-none-any.whl --port 8080 --size-budget '250 MB' --load
       wheelyard image opencv-python-headless --package ffmpeg --oci ./layout --label team=video
+      wheelyard image numpy --app ./src --dockerfile ./build/Dockerfile
     """
     from wheelyard.answers import ImageAnswer
+    from wheelyard.cli.dockerfile_output import check_dockerfile, write_dockerfile
     from wheelyard.cli.follow_job import follow_to_end, report_end
     from wheelyard.cli.image_ask import asked_image, image_body
     from wheelyard.cli.image_outputs import ImageOutputs, check_outputs, deliver
@@ -189,6 +199,7 @@ def image(
         pushes=tuple(parse_target(target, plain_http=plain_http) for target in push or ()),
     )
     check_outputs(outputs, detach=detach)
+    check_dockerfile(dockerfile, detach=detach)
     loader = find_engine(engine) if load else ""
     with session.client() as client:
         job = client.image({**image_body(session, client, asked, style, refresh=refresh), **more})
@@ -200,4 +211,6 @@ def image(
         if ended.succeeded and ended.result is not None:
             record = ImageAnswer.from_document(ended.result["image"])
             deliver(client, record, outputs, loader, style, known_places(session))
+            if dockerfile is not None:
+                write_dockerfile(client, record, dockerfile, style)
     raise typer.Exit(code)

@@ -16,6 +16,7 @@ from wheelyard.image_catalogue import ALL_IMAGES, ImageCatalogue
 from wheelyard.image_manifest import read_manifest
 from wheelyard.image_name import ImageName
 from wheelyard.image_publication import publish_image
+from wheelyard.image_receipt import receipt_document
 from wheelyard.image_record import ImageRecord, image_document
 from wheelyard.image_referrers import attach, referrers_of
 from wheelyard.image_repositories import Repositories, UnknownPart
@@ -201,6 +202,22 @@ def test_a_deleted_image_goes_with_what_only_it_needs_and_with_what_is_about_it(
     assert not any(world.has(gone.digest, *gone.blobs, note, Digest.of(b"about the one that goes")))
     assert all(world.has(stays.digest, *stays.blobs))
     assert referrers_of(world.store, gone.digest) == []
+
+
+def test_the_receipt_of_an_image_that_was_refused_keeps_nothing_and_goes_with_it(world):
+    layer, body = make_layer("file", b"refused")
+    image = make_image([layer], Runtime(workdir="/"))
+    for part in (body, image.config, image.manifest):
+        world.store.put_blob(part, Digest.of(part))
+    made = world.make(b"made", "team/app:1")
+    for digest in (image.digest, made.manifest_digest):
+        names = canonical_json({"digest": str(digest), "layers": [str(layer.digest)]})
+        world.store.put_document(receipt_document(digest), names)
+    world.age()
+    world.collect()
+    assert not any(world.has(image.digest, image.id, layer.digest))
+    assert world.store.get_document(receipt_document(image.digest)) is None
+    assert world.store.get_document(receipt_document(made.manifest_digest)) is not None
 
 
 def test_what_was_pushed_and_never_named_goes_after_a_day(world):

@@ -3,10 +3,13 @@ import io
 import json
 import os
 import stat
+import sys
 import tarfile
 
 import pytest
 
+from tests import fake_registry
+from tests.fake_registry import FakeRegistry
 from wheelyard.digests import Digest
 from wheelyard.oci import Runtime, compress_layer, make_image
 
@@ -58,6 +61,43 @@ def engine(tmp_path, monkeypatch):
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     return program, kept
+
+
+PULLING = """\
+#!{python}
+import hashlib, json, pathlib, sys, urllib.request
+kept = pathlib.Path({kept!r})
+with (kept / "said").open("a") as said:
+    print(*sys.argv[1:], file=said)
+if sys.argv[1] == "pull":
+    host, _, rest = sys.argv[-1].partition("/")
+    name, _, tag = rest.rpartition(":")
+    def get(what):
+        with urllib.request.urlopen(f"http://{{host}}/v2/{{name}}/{{what}}") as answer:
+            return answer.read()
+    manifest = json.loads(get(f"manifests/{{tag}}"))
+    for part in [*manifest["layers"], manifest["config"]]:
+        place = kept / part["digest"]
+        if not place.exists():
+            body = get("blobs/" + part["digest"])
+            assert "sha256:" + hashlib.sha256(body).hexdigest() == part["digest"]
+            place.write_bytes(body)
+elif sys.argv[1] == "load":
+    (kept / "archive").write_bytes(sys.stdin.buffer.read())
+"""
+
+
+@pytest.fixture
+def pulling(tmp_path, monkeypatch):
+    """A `podman` that pulls what it lacks; gives the folder of what it has."""
+    folder, kept = tmp_path / "bin", tmp_path / "kept"
+    folder.mkdir()
+    kept.mkdir()
+    program = folder / "podman"
+    program.write_text(PULLING.format(python=sys.executable, kept=str(kept)))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return kept
 
 
 def read_archive(path):
@@ -134,6 +174,61 @@ def test_loads_into_the_engine(service, image, command, engine):
     assert ended.code == 0, ended.err
     assert "loaded: app:1" in ended.out
     assert json.loads(read_archive(engine[1])["manifest.json"])[0]["RepoTags"] == ["app:1"]
+
+
+def test_an_engine_that_has_the_layers_is_sent_the_documents(service, image, command, pulling):
+    assert command("image", "numpy", "--load", "--tag", "app:1", "--tag", "app:2").code == 0
+    for layer in image.layers:
+        assert Digest.of((pulling / str(layer.digest)).read_bytes()) == layer.digest
+    said = (pulling / "said").read_text().splitlines()
+    assert [line.split()[0] for line in said] == ["pull", "tag", "tag", "untag"]
+    assert [line.split()[-1] for line in said[1:3]] == ["app:1", "app:2"]
+    assert said[3] == f"untag {image.id.hex} {said[0].split()[-1]}"
+    asked = len(service.requests)
+    ended = command("image", "numpy", "--load", "--progress", "json", "--tag", "app:3")
+    sent = [json.loads(line) for line in ended.out.splitlines() if '"transfer"' in line]
+    assert sent[-1]["bytes"] == 0
+    layers = {f"/v1/blobs/{layer.digest}" for layer in image.layers}
+    assert not layers & {path for _, path in service.requests[asked:]}
+    assert not (pulling / "archive").exists()
+
+
+def test_an_engine_that_pulls_gets_no_bytes_that_are_other_ones(service, image, command, pulling):
+    digest = str(image.layers[0].digest)
+    service.blobs[digest] = service.blobs[digest][:-1] + b"x"
+    ended = command("image", "numpy", "--load", "--tag", "app:1")
+    assert ended.code == 3
+    assert "are not the ones that the image names" in ended.err
+    assert not (pulling / digest).exists()
+    assert not (pulling / "archive").exists()
+
+
+def test_writes_an_oci_archive(service, image, command, tmp_path):
+    path = tmp_path / "image.tar"
+    assert command("image", "numpy", "--oci", str(path), "--tag", "app:1").code == 0
+    files = read_archive(path)
+    entry = json.loads(files["index.json"])["manifests"][0]
+    assert entry["digest"] == str(image.digest)
+    assert set(files) == {"oci-layout", "index.json"} | {
+        f"blobs/sha256/{digest.hex}"
+        for digest in (image.id, image.digest, *(layer.digest for layer in image.layers))
+    }
+    assert all(Digest.of(body).hex in name for name, body in files.items() if name.startswith("blobs"))
+
+
+def test_an_image_is_pushed_where_it_is_made(service, image, command, tmp_path):
+    with fake_registry.serving(FakeRegistry()) as registry:
+        ended = command("image", "numpy", "--push", f"{registry.host}/team/app:1", "--progress", "json")
+        assert ended.code == 0, ended.err
+        assert registry.manifests["team/app 1"][0] == image.manifest
+    last = json.loads(ended.out.splitlines()[-1])
+    assert (last["type"], last["digest"]) == ("pushed", str(image.digest))
+
+
+def test_a_push_that_can_not_be_is_refused_before_anything_is_built(service, command):
+    for arguments in (("--push", "app:1"), ("--push", "localhost:1/app:1", "--detach")):
+        assert command("image", "numpy", *arguments).code == 2
+    assert not service.jobs
 
 
 def test_an_engine_that_fails_says_why(service, image, command, engine):

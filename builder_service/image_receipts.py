@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from builder_service.named_images import find_image, named_image
@@ -15,14 +15,23 @@ from builder_service.tokens import CurrentIdentity
 from wheelyard.errors import NotFound, StoreUnavailable
 from wheelyard.identity import Identity
 from wheelyard.image_difference import AccountedImage, compare_images
+from wheelyard.image_manifest import Manifest
 from wheelyard.image_reason import explain
 from wheelyard.image_receipt import Receipt, load_receipt
 from wheelyard.image_record import ImageRecord
-from wheelyard.image_referrers import referrers_of
+from wheelyard.image_referrers import referrer_document, referrers_of
 from wheelyard.listed_files import ListedFiles, load_files
 from wheelyard.lone_files import SLIMMER, Advice, advise
 from wheelyard.wheel_record import find_record
 
+FORMS = {
+    "cyclonedx": "application/vnd.cyclonedx+json",
+    "spdx": "application/spdx+json",
+    "provenance": "application/vnd.in-toto+json",
+}
+"""What is attached to an image when it is made, by its name here: its artifact type."""
+
+Form = Literal["cyclonedx", "spdx", "provenance"]
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
 
@@ -146,6 +155,43 @@ def difference(
     before = find_image(services, identity, against)
     found = compare_images(accounted(services, before), accounted(services, record))
     return DifferenceDocument(**found.to_document())
+
+
+@router.get(
+    "/{image:path}/documents/{form}",
+    operation_id="get_image_document",
+    summary="An SBOM of an image, or its provenance",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {}}}, **responses(403, 404, 422)},
+)
+def document(
+    record: Annotated[ImageRecord, Depends(named_image)],
+    form: Annotated[Form, Path(description="CycloneDX 1.6, SPDX 2.3, or SLSA provenance v1 (in-toto).")],
+    services: Opened,
+) -> Response:
+    """The same bytes that registries list as referrers of the image."""
+    body = (
+        referrer_document(services.store, found.digest)
+        if (found := attached_documents(services, record).get(form))
+        else None
+    )
+    if body is None:
+        raise NotFound(
+            f"the image has no {form} document",
+            found="an image that an older version made",
+            do="ask for the image again",
+            digest=str(record.manifest_digest),
+        )
+    name = f"{record.manifest_digest.hex[:12]}.{form}.json"
+    headers = {"Content-Disposition": f'inline; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def attached_documents(services: Services, record: ImageRecord) -> dict[str, Manifest]:
+    """What was attached to an image when it was made: its name here to its manifest."""
+    names = {artifact: name for name, artifact in FORMS.items()}
+    found = referrers_of(services.store, record.manifest_digest)
+    return {names[one.artifact_type]: one for one in found if one.artifact_type in names}
 
 
 def receipt_of(services: Services, record: ImageRecord) -> Receipt:

@@ -8,7 +8,7 @@ from string import Template
 
 from examples.demo.phases import duration
 from examples.demo.report import Report, megabytes
-from examples.demo.treemap import Tile, draw_treemap
+from wheelyard.treemap import Tile, draw_treemap
 
 TEMPLATE = Path(__file__).with_name("page.html")
 

@@ -18,8 +18,9 @@ from builder_service import (
     files,
     health,
     home,
-    image_names,
     image_dockerfiles,
+    image_names,
+    image_pages,
     image_receipts,
     integrity,
     metrics,
@@ -47,6 +48,7 @@ from builder_service.part_checks import checks_of
 from builder_service.private_answers import PrivateAnswers
 from builder_service.ready_pages import ReadyPages
 from builder_service.request_log import RequestLog
+from builder_service.run_images import RunImages
 from builder_service.services import Services, open_services
 from builder_service.store_links import CLOSED_SECONDS, OPEN_SECONDS, StoreLinks
 from builder_service.store_promises import StorePromises
@@ -117,6 +119,7 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
     app.state.uses = FileUses(opened.catalogue)
     app.state.store_promises = StorePromises(opened.store.check)
     app.state.links = StoreLinks(opened.store, OPEN_SECONDS if settings.public_reads else CLOSED_SECONDS)
+    app.state.run_images = RunImages(opened)
     app.state.exchange = oidc.open_exchange(settings.oidc_rules, opened.tokens)
     problems.install(app)
     if settings.public_reads:
@@ -156,6 +159,7 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
                 image_names,
                 image_dockerfiles,
                 image_receipts,
+                image_pages,
             )
         ),
     ):

@@ -23,9 +23,7 @@ from wheelyard.errors import Forbidden, InputError
 from wheelyard.identity import Identity
 from wheelyard.image_catalogue import ALL_IMAGES
 from wheelyard.image_name import check_digest, check_repository, check_tag
-
-RUN = "run"
-"""First part of the names of images that are made when somebody asks for them."""
+from wheelyard.run_name import RUN
 
 _OWN = (ALL_IMAGES, RUN)
 _LIFETIME_SECONDS = 300

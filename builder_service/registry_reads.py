@@ -14,6 +14,7 @@ from builder_service.accepted import accepted_weights
 from builder_service.blob_response import RangeNotSatisfiable, blob_response
 from builder_service.registry_access import READER, Readable, read_digest, read_tag
 from builder_service.registry_errors import BlobUnknown, ManifestUnknown, NameUnknown, RegistryRoute
+from builder_service.run_images import RunImages, is_by_name
 from builder_service.services import Opened, Services
 from builder_service.store_links import StoreLinks
 from builder_service.tokens import CurrentIdentity
@@ -55,7 +56,13 @@ def list_tags(repository: Readable, services: Opened, n: Page = None, last: Last
 @router.get("/v2/{repository:path}/manifests/{reference}")
 @router.head("/v2/{repository:path}/manifests/{reference}")
 async def get_manifest(repository: Readable, reference: str, request: Request, services: Opened) -> Response:
-    """A manifest by its tag or its digest, byte for byte as it was pushed or made."""
+    """A manifest by its tag or its digest, byte for byte as it was pushed or made.
+
+    A tag of a repository whose name says what its image shall be of has that made first.
+    """
+    if is_by_name(repository) and ":" not in reference:
+        images: RunImages = request.app.state.run_images
+        await images.make(request, repository, read_tag(reference))
     return await to_thread.run_sync(_manifest_response, services, request, repository, reference)
 
 

@@ -60,6 +60,17 @@ class Settings(BaseSettings):
         "stream", description="Whether a file's address streams its bytes or redirects to a presigned one."
     )
 
+    run_images: bool = Field(
+        False,
+        description="Whether who has the scope build may pull run/TOOLCHAIN/PROJECT, which is then made.",
+    )
+    run_wait_seconds: float = Field(
+        55.0,
+        ge=0,
+        le=3600,
+        description="Seconds that such a pull waits for the image before it is told to come again.",
+    )
+
     toolchain: str = Field("debian12-cp311", description="Toolchain for requests that name none.")
     toolchains_dir: Path | None = Field(
         None, description="Folder of more toolchain files; a name there wins."
@@ -84,6 +95,9 @@ class Settings(BaseSettings):
         600, ge=0, description="Seconds for which the upstream index is not asked again for a project's page."
     )
 
+    layers_ahead: bool = Field(
+        False, description="Whether a wheel's image layer is made when the wheel is built, as a batch job."
+    )
     engine: Literal["auto", "podman", "docker"] = Field("auto", description="Container engine.")
     compile_slots: int = Field(
         0, ge=0, description="Compiles that one worker runs at the same time; 0 means as many as fit."

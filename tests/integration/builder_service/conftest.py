@@ -133,20 +133,33 @@ def front_door(settings_with, redis_url, serve) -> FrontDoor:
 
 
 @pytest.fixture(scope="module")
-def registry_door(tmp_path_factory, s3_server, redis_url, migrated) -> Iterator[FrontDoor]:
-    """One service for all tests of a module, each of which has repositories of its own."""
-    folder = tmp_path_factory.mktemp("registry")
-    shutil.copyfile(migrated, folder / "jobs.db")
-    own = {
-        "token": TOKEN,
-        "data_dir": folder / "data",
-        "database_url": f"sqlite:///{folder / 'jobs.db'}",
-        "redis_url": redis_url,
-        "max_upload_bytes": 4 << 20,
-    }
-    place = s3_server.settings(BUCKET, secrets.token_hex(8))
-    with serving(open_services(Settings(**(place.model_dump() | own)))) as door:
-        yield door
+def registry_door_with(
+    tmp_path_factory, s3_server, redis_url, migrated
+) -> Iterator[Callable[..., FrontDoor]]:
+    """Starts a service for all tests of a module, each of which has repositories of its own."""
+    with contextlib.ExitStack() as stack:
+
+        def start(**fields) -> FrontDoor:
+            folder = tmp_path_factory.mktemp("registry")
+            shutil.copyfile(migrated, folder / "jobs.db")
+            own = {
+                "token": TOKEN,
+                "data_dir": folder / "data",
+                "database_url": f"sqlite:///{folder / 'jobs.db'}",
+                "redis_url": redis_url,
+                "max_upload_bytes": 4 << 20,
+            }
+            place = s3_server.settings(BUCKET, secrets.token_hex(8)).model_dump()
+            return stack.enter_context(serving(open_services(Settings(**(place | own | fields)))))
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def registry_door(registry_door_with) -> FrontDoor:
+    """One that reads are open of."""
+    door: FrontDoor = registry_door_with()
+    return door
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from wheelyard.image_record import ImageRecord
 from wheelyard.image_referrers import referrer_document, referrers_of
 from wheelyard.listed_files import ListedFiles, load_files
 from wheelyard.lone_files import SLIMMER, Advice, advise
+from wheelyard.smoke_verdict import find_verdict
 from wheelyard.wheel_record import find_record
 
 FORMS = {
@@ -49,6 +50,7 @@ class ReceiptDocument(BaseModel):
     licences: dict[str, list[str]] = Field(description="Licence to parts; the empty one is not said.")
     advice: list[dict[str, Any]] = Field(description="What another variant would save, where that is known.")
     attached: list[dict[str, Any]] = Field(description="SBOMs and provenance: descriptors of referrers.")
+    smoke_test: dict[str, Any] = Field(description="Whether it was tried before it was published, and what.")
 
 
 class FilesDocument(BaseModel):
@@ -97,6 +99,7 @@ def receipt(
             **found.to_document(),
             "licences": {licence: list(titles) for licence, titles in found.licences().items()},
             "advice": [advice.to_document() for advice in advice_on(services, identity, found)],
+            "smoke_test": find_verdict(services.store, record.image_id).to_document(),
             "attached": [one.to_descriptor() for one in referrers_of(services.store, record.manifest_digest)],
         }
     )

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from wheelyard.digests import Digest
+from wheelyard.store.contract import Store
+
+PLACE = "records/smoke/"
+"""Verdicts in the store, `IMAGE-ORDER.json`."""
 
 
 class SmokeState(StrEnum):
@@ -56,3 +63,28 @@ class SmokeVerdict:
 
 
 SKIPPED = SmokeVerdict(state=SmokeState.SKIPPED, reason="the image was asked for without one")
+
+UNTRIED = SmokeVerdict(state=SmokeState.NOT_RUN, reason="nobody has tried it here")
+
+
+def verdict_document(image: Digest, order: str) -> str:
+    """Name of the verdict on an image in the store.
+
+    :param image: image id.
+    :param order: key of what was tried; by another order it is another verdict.
+    """
+    return f"{PLACE}{image.hex}-{order[:32]}.json"
+
+
+def find_verdict(store: Store, image: Digest) -> SmokeVerdict:
+    """The verdict on an image that tried the most of it.
+
+    :param image: image id.
+    :returns: `UNTRIED` where there is none: its test was left out, or could not be run.
+    """
+    found = []
+    for name in store.list_documents(f"{PLACE}{image.hex}-"):
+        body = store.get_document(name)
+        if body is not None:
+            found.append(SmokeVerdict.from_document(json.loads(body)))
+    return max(found, key=lambda verdict: len(verdict.passed), default=UNTRIED)

@@ -17,7 +17,7 @@ from wheelyard.digests import canonical_json
 from wheelyard.errors import EngineFailed, TimedOut
 from wheelyard.image_record import ImageRecord, load_image
 from wheelyard.image_request import ImageRequest
-from wheelyard.smoke_verdict import SKIPPED, SmokeState, SmokeVerdict
+from wheelyard.smoke_verdict import SKIPPED, SmokeState, SmokeVerdict, verdict_document
 from worker.context import Work
 from worker.engine.contract import Ended, ProgramSpec
 from worker.engine_images import EngineImages
@@ -65,7 +65,7 @@ def smoke_test(
     services = work.services
     programs = programs_of(spec, services.store, work.scratch)
     order = smoke_order(request, spec, services.settings.recipes_dir, programs)
-    name = order.verdict_document(record.image_id)
+    name = verdict_document(record.image_id, order.key)
     known = services.store.get_document(name)
     if known is not None:
         return SmokeVerdict.from_document(json.loads(known))

@@ -10,7 +10,7 @@ from typing import Any
 
 from runtime_images.spec import ImageSpec
 from runtime_images.stored_layers import contents_of
-from wheelyard.digests import Digest, key_of
+from wheelyard.digests import key_of
 from wheelyard.distributions.wheel_file import IMPORTABLE, NOT_IMPORTED
 from wheelyard.image_request import ImageRequest
 from wheelyard.recipes import get_recipe
@@ -75,13 +75,10 @@ class SmokeOrder:
             "most_failures": MOST_FAILURES,
         }
 
-    def verdict_document(self, image: Digest) -> str:
-        """Name of the verdict on an image in the store: by another order it is another verdict.
-
-        :param image: image id.
-        """
-        asked = key_of({"order": self.to_document(), "smoke_format": SMOKE_FORMAT})
-        return f"records/smoke/{image.hex}-{asked[:32]}.json"
+    @property
+    def key(self) -> str:
+        """What tells it from others: 64 hexadecimal digits."""
+        return key_of({"order": self.to_document(), "smoke_format": SMOKE_FORMAT})
 
 
 def smoke_order(

@@ -52,6 +52,13 @@ def image_receipt(
         write_receipt(receipt, most=10_000 if everything else _SHOWN)
 
 
+def smoke_text(smoke: Mapping[str, Any]) -> str:
+    """One line about an image's smoke test."""
+    if smoke["state"] == "passed":
+        return f"passed: {', '.join(smoke['passed']) or 'it has nothing to import'}"
+    return f"{smoke['state']}: {smoke['reason']}"
+
+
 def write_receipt(receipt: Mapping[str, Any], *, most: int) -> None:
     """Write a receipt as tables.
 
@@ -63,6 +70,8 @@ def write_receipt(receipt: Mapping[str, Any], *, most: int) -> None:
         f"{size_text(receipt['size'])} compressed, {size_text(receipt['file_bytes'])} in "
         f"{receipt['files']} files, {len(receipt['layers'])} layers, runs as {receipt['user']}"
     )
+    if smoke := receipt.get("smoke_test"):
+        write_line(f"smoke test {smoke_text(smoke)}")
     _section("by what brought it")
     parts = sorted(receipt["parts"], key=lambda part: (-part["unpacked"], part["name"]))
     rows = [

@@ -10,6 +10,7 @@ from wheelyard.catalogue import Catalogue
 from wheelyard.digests import key_of
 from wheelyard.doorbell import Doorbell
 from wheelyard.errors import QueueUnavailable
+from wheelyard.image_record import WheelPin
 from wheelyard.image_request import ImageRequest
 from wheelyard.jobs.ledger import Beside, Ledger
 from wheelyard.jobs.states import Job, Kind, Priority, queue_of
@@ -130,6 +131,18 @@ class Requests:
         return self._queue(
             Kind.NATIVE, key, spec=spec, title=title, subject=subject, toolchain=toolchain, caller=caller
         )
+
+    def layer(self, pin: WheelPin, *, image: str, toolchain: str, channel: str, caller: Caller) -> Submission:
+        """Submit the making of one wheel's layer, ahead of the images that will want it.
+
+        :param image: id of the compile image that fills it.
+        :param channel: that the wheel is published in, and whose readers may see the job.
+        """
+        key = key_of({"kind": Kind.LAYER.value, "wheel": str(pin.digest), "image": image})
+        return self._queue(
+            Kind.LAYER, key, spec={"wheel": pin.to_document(), "image": image}, title=f"layer of {pin.title}",
+            subject=pin.project, toolchain=toolchain, channel=channel, caller=caller,
+        )  # fmt: skip
 
     def toolchain(self, name: str, *, digest: str, caller: Caller = ANYBODY) -> Submission:
         """Submit the making of a toolchain.

@@ -26,6 +26,7 @@ from worker.context import Services
 from worker.engine.detect import detect_engine
 from worker.engine.watched import watched
 from worker.image_job import make_image
+from worker.layer_job import make_layer_ahead
 from worker.metrics import WorkerMetrics
 from worker.native_job import make_native
 from worker.patient_store import PatientStore
@@ -40,6 +41,7 @@ HANDLERS = {
     Kind.PLAN: make_plan,
     Kind.WHEEL: make_one_wheel,
     Kind.NATIVE: make_native,
+    Kind.LAYER: make_layer_ahead,
     Kind.VERIFY: verify_one_wheel,
     Kind.IMAGE: make_image,
     Kind.TOOLCHAIN: make_toolchain,

@@ -17,7 +17,7 @@ from worker.context import Services
 
 _CANDIDATES = 16
 _MOST_CANDIDATES = 1024
-_TOOLCHAIN_MEMORY = 2 << 30
+_FILLING_MEMORY = 2 << 30
 _COMPILING = (Kind.WHEEL, Kind.NATIVE, Kind.VERIFY)
 logger = structlog.get_logger("worker")
 
@@ -185,4 +185,4 @@ def _memory_of(job: Job, services: Services) -> int:
     """Memory that a job needs of its worker, in bytes."""
     if job.kind in _COMPILING:
         return limits_of(job, services.settings).memory
-    return _TOOLCHAIN_MEMORY if job.kind is Kind.TOOLCHAIN else 0
+    return _FILLING_MEMORY if job.kind in (Kind.TOOLCHAIN, Kind.LAYER) else 0

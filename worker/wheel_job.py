@@ -25,6 +25,7 @@ from worker.build_container import WheelOrder, allot, lay_inputs, make_wheel
 from worker.context import Services, Work
 from worker.elf_external import external_libraries
 from worker.fitting_wheel import note_fitting
+from worker.layer_job import submit_layer_ahead
 from worker.lost_wheel import build_number_of, fetch_lost_inputs, refuse_another
 from worker.mend import name_mend, package_search
 from worker.outcome import Done, Outcome
@@ -88,6 +89,7 @@ def make_one_wheel(work: Work) -> Outcome:
     if not spec.get("show", True):
         # Only its bytes were wanted again, for the channels that show it already.
         return Done(result={"wheel": record.to_document(), **work.times})
+    submit_layer_ahead(work, record)
     # Bound in the store first: where the channel has another file of that name, this build is not shown.
     shown = work.patiently(
         lambda: keep_file(services.store, IndexFile.of_record(record, work.claim.job.channel))

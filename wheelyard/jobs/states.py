@@ -21,6 +21,8 @@ class Kind(StrEnum):
     """One build key: one wheel."""
     NATIVE = "native"
     """One build key: one native artifact of a recipe, such as FFmpeg's libraries."""
+    LAYER = "layer"
+    """One published wheel: the layer that images with it will have, made before anybody asks for one."""
     VERIFY = "verify"
     """One published wheel, built once more and compared; nothing is published."""
     IMAGE = "image"

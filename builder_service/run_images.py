@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
 
-import anyio
 from anyio import to_thread
 from fastapi import Request
 
@@ -26,6 +28,7 @@ from wheelyard.toolchains import get_toolchain
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
+_SUBMIT_SECONDS = 10.0
 _RETRY_SECONDS = 10
 _FAILED_SECONDS = 30.0
 _MOST_FAILED = 1000
@@ -38,15 +41,29 @@ class StillBuilding(InfrastructureError):
     title = "It is being built"
 
 
+@dataclass(slots=True)
+class _Ask:
+    """One sender's asks for one name, however many wait for it.
+
+    :param until: monotonic seconds of the last one's end; nobody looks at the job after it.
+    :param job: as it was seen last; None until it is submitted.
+    """
+
+    until: float
+    job: Job | None = None
+    task: asyncio.Task[None] | None = None
+
+
 class RunImages:
     """Makes images by their names. Safe to share between requests of one event loop.
 
-    Requests for one name join one job; while they wait, none holds a thread. What failed a moment ago is not
-    tried again: clients repeat what is refused.
+    Requests for one name join one job, and one look at it serves all that wait: none holds a thread. What
+    failed a moment ago is not tried again: clients repeat what is refused.
     """
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._asks: dict[tuple[str, str], _Ask] = {}
         self._failed: OrderedDict[str, tuple[float, WheelyardError]] = OrderedDict()
 
     async def make(self, request: Request, repository: str, tag: str) -> None:
@@ -75,9 +92,8 @@ class RunImages:
                 do="write a version into the name: numpy--2.4.6",
             )
         self._refuse_failed(repository)
-        job = await to_thread.run_sync(self._submit, repository, identity)
-        job = await self._wait(request, job)
-        if not job.state.ended:
+        job = await self._wait(repository, identity)
+        if job is None or not job.state.ended:
             raise self._still_building(repository, job)
         if job.result is None:
             raise self._failure(repository, job)
@@ -100,15 +116,32 @@ class RunImages:
         caller = Caller(client=identity.name, waiter=waiter, actor="registry")
         return services.requests.image(body.image_request(services), now=time.time(), caller=caller).job
 
-    async def _wait(self, request: Request, job: Job) -> Job:
-        """The job at its end, or when the client has waited long enough, or went away."""
-        limit = time.monotonic() + self._services.settings.run_wait_seconds
-        pause = _FIRST_PAUSE_SECONDS
-        while not job.state.ended and time.monotonic() < limit and not await request.is_disconnected():
-            await anyio.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
-            job = await to_thread.run_sync(self._services.ledger.get, job.id)
-        return job
+    async def _wait(self, repository: str, identity: Identity) -> Job | None:
+        """The job at its end, or as it stands when the client has waited long enough."""
+        seconds = self._services.settings.run_wait_seconds
+        until, key = time.monotonic() + seconds, (repository, identity.token or identity.name)
+        ask = self._asks.get(key)
+        if ask is None:
+            ask = self._asks[key] = _Ask(until)
+            ask.task = asyncio.create_task(self._follow(ask, key, identity))
+        ask.until = max(ask.until, until)
+        if ask.task is not None:
+            # What is submitted is waited for in any case: its refusal is the answer.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(ask.task), max(seconds, _SUBMIT_SECONDS))
+        return ask.job
+
+    async def _follow(self, ask: _Ask, key: tuple[str, str], identity: Identity) -> None:
+        """Submit the job, and look at it until it ends or nobody waits any more."""
+        try:
+            ask.job = await to_thread.run_sync(self._submit, key[0], identity)
+            pause = _FIRST_PAUSE_SECONDS
+            while not ask.job.state.ended and (left := ask.until - time.monotonic()) > 0:
+                await asyncio.sleep(min(pause, left))
+                pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+                ask.job = await to_thread.run_sync(self._services.ledger.get, ask.job.id)
+        finally:
+            del self._asks[key]
 
     def _name(self, repository: str, job: Job, identity: Identity) -> None:
         digest = Digest.parse((job.result or {})["image"]["manifest_digest"])
@@ -116,9 +149,12 @@ class RunImages:
         name = ImageName(repository=repository, tag=LATEST)
         self._services.image_tags.name_image(name, digest, identity.name, image_key=key)
 
-    def _still_building(self, repository: str, job: Job) -> StillBuilding:
+    def _still_building(self, repository: str, job: Job | None) -> StillBuilding:
+        failed = f"{repository} is being built: pull it again in a while"
+        if job is None:
+            return StillBuilding(failed, retry_after=_RETRY_SECONDS)
         return StillBuilding(
-            f"{repository} is being built: pull it again in a while",
+            failed,
             found=f"job {job.id}, {job.phase or job.state}",
             do=f"watch it at {self._services.settings.effective_public_url}/plans/{job.id}",
             job=job.id,

@@ -34,9 +34,10 @@ def test_a_name_may_have_a_digest_and_a_tag_beside_it():
 
 @pytest.mark.parametrize(
     "text",
-    ["", ":", "app:", "@", "app@", "app@sha256:1", f"app@{DIGEST}@{DIGEST}", "App", "a..b", "a___b", "-a", "a-",
-     "a/", "/a", "a//b", "a/../b", "a b", "a\n", "a:b:c", "a:-x", "a:.x", "a:" + "x" * 129, "ä", "a:ä", "a\0b",
-     "x" * (LONGEST_REPOSITORY + 1), "localhost:5000/app:1", "registry.example/app@sha512:" + "0" * 128],
+    ["", ":", "app:", "@", "app@", "app@sha256:1", f"app@{DIGEST}@{DIGEST}", "App", "a..b", "a___b", "-a",
+     "a-", "a/", "/a", "a//b", "a/../b", "a b", "a\n", "a:b:c", "a:-x", "a:.x", "a:" + "x" * 129, "ä",
+     "a:ä", "a\0b", "x" * (LONGEST_REPOSITORY + 1), "localhost:5000/app:1",
+     "registry.example/app@sha512:" + "0" * 128],
 )  # fmt: skip
 def test_what_is_no_name_is_refused(text):
     with pytest.raises(InputError):

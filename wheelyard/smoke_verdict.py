@@ -12,7 +12,7 @@ from wheelyard.digests import Digest
 from wheelyard.store.contract import Store
 
 PLACE = "records/smoke/"
-"""Verdicts in the store, `IMAGE-ORDER.json`."""
+"""Verdicts in the store, `IMAGE/ORDER.json`."""
 
 
 class SmokeState(StrEnum):
@@ -73,7 +73,7 @@ def verdict_document(image: Digest, order: str) -> str:
     :param image: image id.
     :param order: key of what was tried; by another order it is another verdict.
     """
-    return f"{PLACE}{image.hex}-{order[:32]}.json"
+    return f"{PLACE}{image.hex}/{order[:32]}.json"
 
 
 def find_verdict(store: Store, image: Digest) -> SmokeVerdict:
@@ -83,7 +83,7 @@ def find_verdict(store: Store, image: Digest) -> SmokeVerdict:
     :returns: `UNTRIED` where there is none: its test was left out, or could not be run.
     """
     found = []
-    for name in store.list_documents(f"{PLACE}{image.hex}-"):
+    for name in store.list_documents(f"{PLACE}{image.hex}/"):
         body = store.get_document(name)
         if body is not None:
             found.append(SmokeVerdict.from_document(json.loads(body)))

@@ -83,8 +83,8 @@ def find_tools(items: Iterable[tuple[str, Entry]]) -> dict[str, tuple[str, ...]]
     """
     found: dict[str, list[str]] = {}
     for path, entry in items:
-        name = posixpath.basename(path)
         if entry.kind == "link" or (entry.kind == "file" and entry.mode & 0o111):
+            name = posixpath.basename(path)
             for tool, pattern in TOOLS.items():
                 if pattern.fullmatch(name):
                     found.setdefault(tool, []).append(f"/{path}")

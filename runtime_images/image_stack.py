@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime_images.app_layer import make_app_layer
+from runtime_images.at_once import at_once
 from runtime_images.file_tree import FileTree
 from runtime_images.group_layer import make_group_layer
 from runtime_images.layer_order import LayerPlan, WheelLayer, plan_layers
@@ -54,17 +55,15 @@ def stack_layers(
     app_layer = make_app_layer(store, spec.app, spec.workdir, scratch)
     tree, below = FileTree(), FileTree()
     under = (*base, *spec.lower.layers)
-    lower = [Part(owner=layer.title, contents=contents_of(store, layer, scratch)) for layer in under]
+    held = [*under, *(wheel.layer for wheel in wheels), app_layer]
+    read = at_once(lambda layer: contents_of(store, layer, scratch), held)
+    whole = [Part(owner=layer.title, contents=contents) for layer, contents in zip(held, read, strict=True)]
+    lower, parts, app = whole[: len(under)], whole[len(under) : -1], whole[-1]
     for part in lower:
         tree.lay(part.contents, part.owner)
         below.lay(part.contents, part.owner)
-    parts = [
-        Part(owner=wheel.layer.title, contents=contents_of(store, wheel.layer, scratch)) for wheel in wheels
-    ]
-    for part in parts:
+    for part in [*parts, app]:
         tree.add(part.contents, part.owner)
-    app = Part(owner=app_layer.title, contents=contents_of(store, app_layer, scratch))
-    tree.add(app.contents, app.owner)
     machine = machine_of(spec.policy)
     # A base is taken as it is; what lies on it is looked at like the wheels.
     ours = len(base)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from runtime_images.at_once import at_once
 from runtime_images.install_scheme import OWN_SCHEME, InstallScheme
 from runtime_images.layer_order import WheelLayer
 from runtime_images.spec import ImageSpec
@@ -53,8 +54,9 @@ def find_wheel_layer(store: Store, wheel: Digest, fill: WheelFill) -> Layer | No
 
 def missing_wheel_layers(spec: ImageSpec, store: Store) -> tuple[WheelPin, ...]:
     """The wheels of an image that have to be filled before it can be assembled."""
-    fill = WheelFill.of(spec)
-    return tuple(pin for pin in spec.ordered_wheels if find_wheel_layer(store, pin.digest, fill) is None)
+    fill, pins = WheelFill.of(spec), spec.ordered_wheels
+    found = at_once(lambda pin: find_wheel_layer(store, pin.digest, fill), pins)
+    return tuple(pin for pin, layer in zip(pins, found, strict=True) if layer is None)
 
 
 def wheel_layers_of(spec: ImageSpec, store: Store, scratch: Path) -> list[WheelLayer]:
@@ -63,8 +65,9 @@ def wheel_layers_of(spec: ImageSpec, store: Store, scratch: Path) -> list[WheelL
     :param scratch: folder for tars that have to be unpacked.
     :raises Conflict: a wheel has no layer yet.
     """
-    fill, found = WheelFill.of(spec), []
-    for pin in spec.ordered_wheels:
+    fill = WheelFill.of(spec)
+
+    def find(pin: WheelPin) -> WheelLayer:
         layer = find_wheel_layer(store, pin.digest, fill)
         if layer is None:
             raise Conflict(
@@ -77,8 +80,9 @@ def wheel_layers_of(spec: ImageSpec, store: Store, scratch: Path) -> list[WheelL
         wheel = WheelLayer(pin=pin, layer=layer)
         # Nobody asks what a light one requires.
         requires = requires_of(store, layer, scratch) if wheel.is_heavy else frozenset[str]()
-        found.append(replace(wheel, requires=requires))
-    return found
+        return replace(wheel, requires=requires)
+
+    return at_once(find, spec.ordered_wheels)
 
 
 def keep_wheel_layer(store: Store, pin: WheelPin, fill: WheelFill, tar: Path, scratch: Path) -> Layer:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wheelyard.errors import InputError
+from wheelyard.field_fault import expected_value, likely_field
 from wheelyard.image_fields import HealthCheckFields, ImageFields
 from wheelyard.image_policy import ImagePolicy
 from wheelyard.limits import NOTHING_ASKED, AskedLimits
@@ -33,15 +33,6 @@ _OFTEN_MEANT = {
     "budget": "size_budget",
     "max_size": "size_budget",
     "root": "allow_root",
-}
-_WORDS = {
-    "string_type": "text in quotes",
-    "list_type": "a list in [ ]",
-    "int_type": "a whole number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "dict_type": "a table",
-    "model_type": "a table",
 }
 
 
@@ -146,16 +137,15 @@ def _fault(fault: Any, origin: str) -> InputError:
     place = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         fields = _fields_at(fault["loc"])
-        meant = _likely(str(fault["loc"][-1]), fields)
+        meant = likely_field(str(fault["loc"][-1]), fields, _OFTEN_MEANT)
         return InputError(
             f"{origin} has an unknown field {place}",
             expected=f"perhaps you meant {meant}" if meant else "one of " + ", ".join(fields),
             field=place,
         )
-    kind = str(fault["type"])
     return InputError(
         f"{origin} is wrong at {place or 'its top'}",
-        expected=_WORDS.get(kind, str(fault["msg"]).removeprefix("Value error, ")),
+        expected=expected_value(fault),
         found=repr(fault.get("input"))[:200],
         field=place,
     )
@@ -168,13 +158,6 @@ def _fields_at(place: Sequence[int | str]) -> tuple[str, ...]:
         "policy": ImagePolicy,
     }
     return tuple(tables.get(str(place[0]) if len(place) > 1 else "", ImageFile).model_fields)
-
-
-def _likely(word: str, fields: Sequence[str]) -> str:
-    word = word.lower().replace("-", "_")
-    if _OFTEN_MEANT.get(word) in fields:
-        return _OFTEN_MEANT[word]
-    return next(iter(get_close_matches(word, fields, n=1, cutoff=0.6)), "")
 
 
 def _is_path(text: str) -> bool:

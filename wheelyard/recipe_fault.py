@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from wheelyard.errors import InputError
+from wheelyard.field_fault import expected_value, likely_field
 
 Place = Sequence[int | str]
 _OFTEN_MEANT = {
@@ -19,16 +19,6 @@ _OFTEN_MEANT = {
     "exclude": "leave_out",
     "test": "smoke",
     "smoke_test": "smoke",
-}
-_WORDS = {
-    "string_type": "text in quotes",
-    "list_type": "a list in [ ]",
-    "int_type": "a whole number",
-    "bool_type": "true or false",
-    "dict_type": "a table",
-    "model_type": "a table",
-    "model_attributes_type": "a table",
-    "missing": "a value: it can't be left out",
 }
 # pydantic's own words for the members of a union; they stand in a fault's place like names.
 _MEMBERS = ("str", "constrained-str", "list[str]")
@@ -43,7 +33,7 @@ def wrong_recipe(fault: Any, origin: str, fields: Sequence[str]) -> InputError:
     """
     place = ".".join(str(part) for part in _readable(fault["loc"]))
     if fault["type"] == "extra_forbidden":
-        meant = likely_field(str(fault["loc"][-1]), fields)
+        meant = likely_field(str(fault["loc"][-1]), fields, _OFTEN_MEANT)
         return InputError(
             f"the recipe {origin} has an unknown field {place}",
             expected=f"perhaps you meant {meant}" if meant else "one of " + ", ".join(fields),
@@ -60,14 +50,6 @@ def wrong_recipe(fault: Any, origin: str, fields: Sequence[str]) -> InputError:
     )
 
 
-def likely_field(word: str, fields: Sequence[str]) -> str:
-    """The field that somebody who wrote another word is likely to mean; empty where none is like it."""
-    word = word.lower().replace("-", "_")
-    if _OFTEN_MEANT.get(word) in fields:
-        return _OFTEN_MEANT[word]
-    return next(iter(get_close_matches(word, fields, n=1, cutoff=0.6)), "")
-
-
 def _expected(fault: Any) -> str:
     kind, place = fault["type"], fault["loc"]
     if kind == "string_pattern_mismatch" and place[-1:] == ("file",):
@@ -76,7 +58,7 @@ def _expected(fault: Any) -> str:
         return "text in quotes, or false to take it away"
     if kind == "string_type" and "config_settings" in place[:-1]:
         return "text in quotes, a list of such, or false to take it away"
-    return _WORDS.get(kind, str(fault["msg"]).removeprefix("Value error, "))
+    return expected_value(fault)
 
 
 def _readable(place: Place) -> Iterator[int | str]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -40,16 +41,20 @@ def main() -> int:
     """Measure, print lines for people, and one line of JSON."""
     options = _options()
     folder = options.folder.absolute()
+    projects = [*PROJECTS, *options.more]
     figures: list[Figure] = []
     try:
         with ours(folder / "data", options.toolchain) as own:
-            projects = [*PROJECTS, *options.more]
-            if "speed" in options.only:
-                figures += measure_speed(own, projects, folder, options.toolchain)
-            if "bytes" in options.only:
-                figures += measure_bytes(own, projects, folder)
-            if "many" in options.only:
-                figures += measure_many(own, folder, options.count)
+            parts: dict[str, Callable[[], list[Figure]]] = {
+                "speed": lambda: measure_speed(own, projects, folder, options.toolchain),
+                "bytes": lambda: measure_bytes(own, projects, folder),
+                "many": lambda: measure_many(own, folder, options.count),
+            }
+            for part in options.only:
+                measured = parts[part]()
+                figures += measured
+                # What was measured is said before the next part may fail.
+                print("\n", *(figure.line() for figure in measured), sep="\n", flush=True)
     except DemoFailed as error:
         print(error.words, error.cause, sep="\n", file=sys.stderr)
         return error.status

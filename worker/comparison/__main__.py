@@ -20,7 +20,8 @@ from worker.engine.detect import detect_engine
 
 def main() -> int:
     """Compare; the exit status is the one that the error stands for."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     try:
         order = ComparisonOrder.from_document(json.loads(sys.argv[1]))
         engine = detect_engine(read_settings(engine=order.engine))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wheelyard.comparison.figures import Comparison, ImageFigures, differences
 from wheelyard.comparison.order import REQUIREMENTS, ComparisonOrder, changed_requirements
-from wheelyard.errors import BuildFailed
+from wheelyard.errors import BuildFailed, InputError
 from wheelyard.index_address import index_url
 from wheelyard.settings import Settings
 from wheelyard.toolchains import get_toolchain
@@ -70,12 +70,18 @@ def compare(order: ComparisonOrder, settings: Settings, engine: CommandEngine, s
 
 def _lay_applications(order: ComparisonOrder, folder: Path) -> tuple[Path, Path | None]:
     """The application as it is, and with one requirement changed."""
-    first = folder / "first" / order.app.resolve().name
-    shutil.copytree(order.app, first, ignore=shutil.ignore_patterns("__pycache__", ".git"))
+    name = order.app.resolve().name
+    first, second = folder / "first" / name, folder / "second" / name
+    for place in (first, second) if order.change else (first,):
+        try:
+            # Links stay links: what they lead to outside is no part of an image either.
+            shutil.copytree(
+                order.app, place, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", ".git")
+            )
+        except (OSError, shutil.Error) as error:
+            raise InputError(f"{order.app} can't be copied", found=str(error)[:500]) from error
     if not order.change:
         return first, None
-    second = folder / "second" / first.name
-    shutil.copytree(first, second)
     requirements = second / REQUIREMENTS
     requirements.write_text(changed_requirements(requirements.read_text("utf-8"), order.change), "utf-8")
     return first, second

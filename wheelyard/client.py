@@ -467,6 +467,17 @@ class Client:
         with self._bytes(f"/v2/{quote(repository)}/blobs/{digest}", offset) as pieces:
             yield pieces
 
+    def referrers(self, repository: str, digest: Digest) -> list[dict[str, Any]]:
+        """Descriptors of the manifests that name another one as their subject, as the registry lists them."""
+        path: str | None = f"/v2/{quote(repository)}/referrers/{digest}"
+        found: list[dict[str, Any]] = []
+        while path:
+            with self._stream("GET", path) as response:
+                response.read()
+                found += _entries(response.json(), "manifests")
+                path = response.links.get("next", {}).get("url")
+        return found
+
     def upload_sdist(self, path: Path, channel: str = "default") -> dict[str, Any]:
         """Upload an sdist into a channel, as twine does; gives what the channel shows from now on.
 

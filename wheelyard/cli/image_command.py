@@ -12,7 +12,7 @@ import typer
 from wheelyard.cli import image_options
 from wheelyard.cli.build_command import Batch, Progress, Refresh, ToolchainName, Webhook, asker_fields
 from wheelyard.cli.image_loading import LoadEngine, find_engine
-from wheelyard.cli.image_push_command import PlainHttp, known_places
+from wheelyard.cli.image_push_command import PlainHttp, Referrers, known_places
 from wheelyard.cli.input_options import (
     BuildConstraints,
     BuildDepsFrom,
@@ -110,6 +110,7 @@ def image(
             "--push", help="Push it into a registry; may be repeated.", metavar="REGISTRY/REPOSITORY:TAG"
         ),
     ] = None,
+    referrers: Referrers = False,
     plain_http: PlainHttp = False,
     dockerfile: Annotated[
         Path | None,
@@ -197,6 +198,7 @@ def image(
         layout=oci,
         tags=(*asked.tags, *elsewhere),
         pushes=tuple(parse_target(target, plain_http=plain_http) for target in push or ()),
+        referrers=referrers,
     )
     check_outputs(outputs, detach=detach)
     check_dockerfile(dockerfile, detach=detach)

@@ -41,6 +41,7 @@ class ImageOutputs:
     :param layout: folder for an OCI image layout, or file for its archive, whose name ends in `.tar`.
     :param tags: names that the image gets there.
     :param pushes: where it is pushed.
+    :param referrers: whether what is said of it beside it is pushed, too.
     """
 
     load: bool
@@ -48,6 +49,7 @@ class ImageOutputs:
     layout: Path | None
     tags: tuple[str, ...]
     pushes: tuple[PushTarget, ...] = ()
+    referrers: bool = False
 
     @property
     def layout_is_file(self) -> bool:
@@ -137,7 +139,8 @@ def deliver(
         from wheelyard.cli.named_image import made_image
         from wheelyard.cli.pushing import push_to_all
 
-        push_to_all(made_image(client, record.manifest_digest), outputs.pushes, style, known)
+        made = made_image(client, record.manifest_digest)
+        push_to_all(made, outputs.pushes, style, known, referrers=outputs.referrers)
 
 
 def _say(style: ProgressStyle, what: str, where: str) -> None:

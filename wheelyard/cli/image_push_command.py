@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 PlainHttp = Annotated[
     bool, typer.Option("--plain-http", help="Speak to the registry without TLS; on loopback it always is.")
 ]
+Referrers = Annotated[
+    bool,
+    typer.Option("--referrers", help="With what is said of it beside it: SBOMs, provenance, the receipt."),
+]
 MountFrom = Annotated[
     list[str] | None,
     typer.Option(
@@ -37,6 +41,7 @@ def image_push(
     targets: Annotated[
         list[str], typer.Argument(help="Where it goes; may be repeated.", metavar="REGISTRY/REPOSITORY:TAG")
     ],
+    referrers: Referrers = False,
     mount_from: MountFrom = None,
     plain_http: PlainHttp = False,
     progress: Progress = ProgressStyle.AUTO,
@@ -49,6 +54,7 @@ def image_push(
     \b
     Examples:
       wheelyard image push team/app:1.2 registry.example.org/team/app:1.2
+      wheelyard image push team/app:1.2 registry.example.org/team/app:1.2 --referrers
       wheelyard image push sha256:4f… localhost:5000/app:test --progress json
     """
     from wheelyard.cli.named_image import find_image
@@ -59,7 +65,10 @@ def image_push(
     style = resolve_style(progress)
     parsed = [parse_target(target, plain_http=plain_http) for target in targets]
     with session.client() as client:
-        push_to_all(find_image(client, image), parsed, style, known_places(session), mount_from or ())
+        push_to_all(
+            find_image(client, image), parsed, style, known_places(session), mount_from or (),
+            referrers=referrers,
+        )  # fmt: skip
 
 
 def known_places(session: Session) -> KnownPlaces:

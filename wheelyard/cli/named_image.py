@@ -12,6 +12,8 @@ from wheelyard.client import Client
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError, NotFound, StoreUnavailable
 from wheelyard.image_name import ImageName
+from wheelyard.registry.image_push import read_parts
+from wheelyard.registry.referrers_push import Attached
 
 _MADE_HERE = "images"
 """The repository of the service's registry that has every image that was made there, by its digest."""
@@ -25,12 +27,15 @@ OpenPart = Callable[[Digest, int], AbstractContextManager[Iterator[bytes]]]
 class NamedImage:
     """An image's documents, checked, and a source of its blobs (`wheelyard.registry.blob_upload.BlobSource`).
 
+    :param repository: of the service's registry, which has it.
     :param open_part: opens a blob from an offset on.
     :raises InputError: the manifest is not an image's.
     :raises StoreUnavailable: the config is not the one that the manifest names.
     """
 
-    def __init__(self, manifest: bytes, open_part: OpenPart) -> None:
+    def __init__(self, client: Client, repository: str, manifest: bytes, open_part: OpenPart) -> None:
+        self._client = client
+        self._repository = repository
         self.manifest = manifest
         self.digest = Digest.of(manifest)
         self._open = open_part
@@ -50,13 +55,37 @@ class NamedImage:
         """A blob's bytes from an offset on."""
         return self._open(digest, offset)
 
+    def attached(self) -> tuple[list[Attached], RepositoryParts]:
+        """What is said of it beside it, and the source of its documents."""
+        found = []
+        for descriptor in self._client.referrers(self._repository, self.digest):
+            body = self._client.manifest(self._repository, str(descriptor["digest"]))
+            if str(Digest.of(body)) != descriptor["digest"]:
+                raise _other_bytes(Digest.parse(descriptor["digest"]), body)
+            kind = str(descriptor.get("artifactType") or "document")
+            titles = {layer.digest: kind for layer in read_parts(body, {}).blobs}
+            found.append(Attached(parts=read_parts(body, titles), descriptor=descriptor))
+        return found, RepositoryParts(self._client, self._repository)
+
+
+class RepositoryParts:
+    """A source of blobs out of one repository of the service's registry."""
+
+    def __init__(self, client: Client, repository: str) -> None:
+        self._client = client
+        self._repository = repository
+
+    def open(self, digest: Digest, offset: int) -> AbstractContextManager[Iterator[bytes]]:
+        """A blob's bytes from an offset on."""
+        return self._client.part(self._repository, digest, offset)
+
 
 def made_image(client: Client, digest: Digest) -> NamedImage:
     """An image that a job just made.
 
     :param digest: of its manifest.
     """
-    return NamedImage(read_part(client.blob, digest), client.blob)
+    return NamedImage(client, _MADE_HERE, read_part(client.blob, digest), client.blob)
 
 
 def find_image(client: Client, text: str) -> NamedImage:
@@ -74,11 +103,7 @@ def find_image(client: Client, text: str) -> NamedImage:
             found=error.found,
             do="see `wheelyard image list`",
         ) from error
-
-    def opened(digest: Digest, offset: int = 0) -> AbstractContextManager[Iterator[bytes]]:
-        return client.part(repository, digest, offset)
-
-    return NamedImage(manifest, opened)
+    return NamedImage(client, repository, manifest, RepositoryParts(client, repository).open)
 
 
 def _manifest_of(client: Client, text: str) -> tuple[str, bytes]:
@@ -104,10 +129,14 @@ def read_part(open_part: OpenPart, digest: Digest) -> bytes:
             if len(body) > _DOCUMENT_LIMIT:
                 break
     if Digest.of(body) != digest:
-        raise StoreUnavailable(
-            "a document of the image came with other bytes",
-            expected=str(digest),
-            found=f"{Digest.of(body)}, {len(body)} bytes",
-            do="check what stands between here and the service, and try again",
-        )
+        raise _other_bytes(digest, body)
     return body
+
+
+def _other_bytes(digest: Digest, body: bytes) -> StoreUnavailable:
+    return StoreUnavailable(
+        "a document of the image came with other bytes",
+        expected=str(digest),
+        found=f"{Digest.of(body)}, {len(body)} bytes",
+        do="check what stands between here and the service, and try again",
+    )

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from wheelyard.cli.named_image import NamedImage
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.progress.json_lines import write_json_line
-from wheelyard.cli.push_progress import push_progress
+from wheelyard.cli.push_progress import PushLines, push_progress
 from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import seconds_text, write_line
 from wheelyard.registry.address import PushTarget
-from wheelyard.registry.blob_upload import Arrival
+from wheelyard.registry.blob_upload import Arrival, BlobSource
+from wheelyard.registry.connection import Connection
 from wheelyard.registry.image_push import Pushed, layer_titles, push_image, read_parts
 from wheelyard.registry.known_places import KnownPlaces
 from wheelyard.registry.logins import own_logins
+from wheelyard.registry.referrers_push import Attached, push_referrers
 
 
 def push_to_all(
@@ -24,17 +26,30 @@ def push_to_all(
     style: ProgressStyle,
     known: KnownPlaces,
     mount_from: Sequence[str] = (),
+    *,
+    referrers: bool = False,
 ) -> None:
     """Push an image to each target in turn.
 
     :param style: a resolved one.
     :param known: where this machine pushed blobs before.
+    :param referrers: whether what is said of it beside it (SBOM, provenance) goes, too.
     """
     parts = read_parts(image.manifest, layer_titles(image.manifest, image.config))
+    attached: list[Attached] = []
+    documents: BlobSource = image
+    if referrers:
+        attached, documents = image.attached()
     for target in targets:
         began = time.monotonic()
         with push_progress(style) as progress:
-            pushed = push_image(target, parts, image, own_logins(), progress, known, mount_from)
+
+            def bring_attached(connection: Connection, progress: PushLines = progress) -> None:
+                push_referrers(connection, image.digest, attached, documents, progress, known)
+
+            pushed = push_image(
+                target, parts, image, own_logins(), progress, known, mount_from, before_tag=bring_attached
+            )
         _say(pushed, time.monotonic() - began, style)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -128,10 +128,12 @@ def push_image(
     progress: PushProgress,
     known: KnownPlaces,
     mount_from: Sequence[str] = (),
+    before_tag: Callable[[Connection], None] | None = None,
 ) -> Pushed:
     """Bring an image into a repository and tag it there. Idempotent; what is there is not sent again.
 
     :param mount_from: repositories of the same registry that may hold its blobs, beside the known ones.
+    :param before_tag: called when all blobs are there, and the tag is not.
     :raises InputError: the registry refuses; nothing is tagged.
     :raises RegistryUnavailable: it does not answer, or the way broke again and again; nothing is tagged.
     """
@@ -140,6 +142,8 @@ def push_image(
     with Connection(target, logins, tuple(dict.fromkeys(sources))) as connection:
         connection.check()
         arrivals = bring_blobs(connection, parts.blobs, source, progress, known, mount_from)
+        if before_tag is not None:
+            before_tag(connection)
         connection.put_manifest(target.tag, parts.manifest, parts.media_type)
     known.note(target.registry, target.repository, digests)
     return Pushed(

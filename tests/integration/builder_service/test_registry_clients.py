@@ -192,6 +192,15 @@ def test_a_host_that_is_none_is_not_told_back(registry_door):
     assert "evil" not in answer.headers.get("www-authenticate", "")
 
 
+def test_skopeo_follows_links_to_the_store_itself(registry_door_with, tmp_path):
+    door = registry_door_with(serve_files="redirect", public_reads=False)
+    make_record(door.services, b"by links", tags=["c/links:1"])
+    source = address(door, "c/links:1")
+    skopeo("copy", "--src-tls-verify=false", "--src-creds", CREDENTIALS, source, f"dir:{tmp_path / 'got'}")
+    layer, body = make_layer("greeting", b"by links")
+    assert (tmp_path / "got" / layer.digest.hex).read_bytes() == body
+
+
 def test_skopeo_reads_what_is_attached(registry_door, tmp_path):
     record = make_record(registry_door.services, b"with an sbom", tags=["c/sbom:1"])
     sbom = attach(

@@ -13,7 +13,7 @@ PackageSearch = Callable[[str], Sequence[str]]
 """Gives the Debian packages that have a soname, the likeliest first."""
 
 _LINES = 12
-_LINE = 400
+_LINE = 200
 _LIBRARY = re.compile(
     r"(?P<name>[\w+.-]+\.so(?:\.[\w.]+)*)(?:: cannot open shared object file| => not found)"
 )
@@ -36,10 +36,7 @@ _ADVICE = (
     ),
 )
 _PROGRAM = re.compile(r"No such file or directory: '(?P<name>[\w+-]+)'")
-_BY_DESIGN = (
-    'say in the recipe by which modules the wheel is imported (`imports = ["…"]`), or leave the test out '
-    "with --no-smoke-test (smoke_test = false)"
-)
+_LEFT_OUT = "leave the test out with --no-smoke-test (smoke_test = false)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +130,10 @@ def smoke_error(
 
 def _mend(failure: SmokeFailure, memory: int, memory_kills: int, packages_with: PackageSearch) -> str:
     """What to do about a failure; the first cause that its text names is the nearest."""
-    text = failure.text
+    text, otherwise = failure.text, _LEFT_OUT
+    if failure.module and failure.wheel:
+        # A module may be meant for something that is elsewhere.
+        otherwise = f'say in the recipe which modules it is imported by (`imports = ["…"]`), or {_LEFT_OUT}'
     if failure.killed or memory_kills:
         return (
             f"it may use {memory >> 20} MiB, files in /tmp included, and was killed: ask for the image with "
@@ -143,15 +143,15 @@ def _mend(failure: SmokeFailure, memory: int, memory_kills: int, packages_with: 
         return _library_mend(failure.library, packages_with)
     if found := _MODULE.search(text):
         name = found["name"].partition(".")[0]
-        return f"add the project that has the module {name} to the requirements; or {_BY_DESIGN}"
+        return f"add the project that has the module {name} to the requirements; or {otherwise}"
     for cause, advice in _ADVICE:
         if cause.search(text):
-            return f"{advice}; or {_BY_DESIGN}"
+            return f"{advice}; or {otherwise}"
     if failure.slow:
-        return f"see what it waits for: there is no network and no terminal; or {_BY_DESIGN}"
+        return f"see what it waits for: there is no network and no terminal; or {otherwise}"
     if found := _PROGRAM.search(text):
         return f"add the Debian package that has the program {found['name']} (--package NAME)"
-    return f"try it in a container of the image; or {_BY_DESIGN}"
+    return f"try it in a container of the image; or {otherwise}"
 
 
 def _library_mend(library: str, packages_with: PackageSearch) -> str:

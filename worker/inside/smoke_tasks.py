@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import traceback
+from types import TracebackType
 from typing import Any
 
 
@@ -31,7 +32,7 @@ def main() -> None:
         try:
             take(task)
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are failures, too
-            traceback.print_exc()
+            traceback.print_exception(type(error), error, own_part(error.__traceback__))
             said = traceback.format_exception_only(type(error), error)
             event = {"event": "failed", "reason": "".join(said).strip()}
         if os.getpid() != own:
@@ -45,6 +46,16 @@ def main() -> None:
         if event["event"] == "failed":
             os._exit(1)
     os._exit(0)
+
+
+def own_part(trace: TracebackType | None) -> TracebackType | None:
+    """Where a task's own part of a traceback begins: behind this file and the machinery of imports."""
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if name not in (__file__, importlib.__file__) and not name.startswith("<frozen importlib"):
+            break
+        trace = trace.tb_next
+    return trace
 
 
 def take(task: dict[str, Any]) -> None:

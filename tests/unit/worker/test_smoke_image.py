@@ -106,6 +106,9 @@ def test_a_failed_import_names_module_wheel_and_last_lines(site):
     assert failure["reason"] == "ModuleNotFoundError: No module named 'nothing_like_it'"
     assert failure["lines"][0] == "loading"
     assert failure["lines"][-1] == failure["reason"]
+    assert [line.split('"')[1].rpartition("/")[2] for line in failure["lines"] if " File " in line] == [
+        "bad.py"
+    ]
 
 
 @pytest.mark.parametrize(

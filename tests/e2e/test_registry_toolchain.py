@@ -1,4 +1,4 @@
-"""A toolchain out of a registry: a stand-in image on a real registry on loopback, pulled by digest."""
+"""Images out of a registry, for toolchains and bases: stand-ins on a real one, pulled by digest."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import json
 import socket
 import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from tests.e2e.made_toolchain import made_toolchain, remove_images
-from wheelyard.errors import Conflict, EngineFailed
+from wheelyard.errors import Conflict, EngineFailed, InputError
 from wheelyard.oci import Runtime, make_image, write_oci_layout
 from wheelyard.settings import Settings
 from wheelyard.store.folder import FolderStore
 from wheelyard.toolchain_record import load_record
 from wheelyard.toolchains import get_toolchain
 from worker.engine.contract import ContainerSpec
+from worker.image_ground import status_of
+from worker.registry_base import registry_ground
 from worker.toolchain_images import build_toolchain, ensure_loaded
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -131,3 +134,60 @@ def test_says_so_where_the_registry_does_not_have_the_digest(engine, registry):
     with pytest.raises(EngineFailed) as caught:
         engine.pull(f"{registry}/{REPOSITORY}@sha256:{'0' * 64}")
     assert json.dumps(caught.value.to_document())
+
+
+@pytest.fixture(scope="module")
+def base_image(engine, registry, tmp_path_factory):
+    """A stand-in for python:3.11-slim: Debian's files, CPython, and variables of its own."""
+    made = made_toolchain(engine)
+    runtime = Runtime(
+        environment={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHON_VERSION": "3.11"},
+        command=("python3",),
+        user="",
+    )
+    image = make_image([made.record.runtime_base], runtime)
+    folder = tmp_path_factory.mktemp("base-layout")
+    write_oci_layout(folder, image, made.store.open_blob, tag="x")
+    target = f"docker://{registry}/stand-in/python:3.11-slim"
+    copy = ["skopeo", "copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false"]
+    subprocess.run([*copy, f"oci:{folder}:x", target], check=True, timeout=300)
+    yield f"stand-in/python:3.11-slim@{image.digest}"
+    remove_images(engine, str(image.id), f"{registry}/stand-in/python@{image.digest}")
+
+
+@pytest.fixture
+def work(engine, registry, tmp_path):
+    """As much of a job as a base needs."""
+    services = SimpleNamespace(
+        store=FolderStore(tmp_path / "store"),
+        settings=Settings(image_registry=registry, data_dir=tmp_path),
+        engine=engine,
+        owner="tester",
+    )
+    return SimpleNamespace(
+        services=services,
+        claim=SimpleNamespace(id="test-base"),
+        log=SimpleNamespace(line=print),
+        scratch=tmp_path,
+        watching=lambda _: contextlib.nullcontext(),
+    )
+
+
+def test_a_base_is_pulled_by_digest_asked_for_its_python_and_kept(work, base_image, tmp_path):
+    toolchain = get_toolchain("debian12-cp311")
+    ground = registry_ground(work, toolchain, base_image)
+    assert [layer.title for layer in ground.layers] == ["base stand-in/python:3.11-slim"]
+    assert ground.scheme.python == "/usr/bin/python3"
+    assert ground.scheme.site == "/usr/local/lib/python3.11/dist-packages"
+    assert (ground.suite, ground.environment["PYTHON_VERSION"]) == ("bookworm", "3.11")
+    assert "libc6" in ground.packages
+    assert "Package: libc6\n" in status_of(work.services.store, ground, tmp_path)
+    work.services.engine = None
+    assert registry_ground(work, toolchain, base_image) == ground, "the second time nothing is pulled"
+
+
+def test_a_base_with_another_python_than_the_toolchain_s_is_refused(work, base_image):
+    with pytest.raises(InputError) as failure:
+        registry_ground(work, get_toolchain("debian13-cp313"), base_image)
+    assert "does not fit the toolchain debian13-cp313" in failure.value.failed
+    assert "cpython 3.11" in failure.value.found

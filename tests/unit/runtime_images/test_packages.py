@@ -253,3 +253,53 @@ def test_sonames_of_both_spellings_are_read_from_shlibs():
 
 def test_each_row_of_the_table_says_why():
     assert all(len(row.why) > 20 and row.takes for row in TABLE)
+
+
+def catalogued(files: dict[str, bytes | str]) -> dict[str, dict[str, str]]:
+    """Packages as syft's and trivy's readers of `status.d` find them: name to fields and files.
+
+    Both read every file of the folder but the sums as stanzas of `Field: value` lines, where one that begins
+    with a space goes on; both skip what is to be removed, and take name and version of the source from
+    `Source: NAME (VERSION)`. syft takes a package's files from NAME.md5sums beside it.
+    """
+    found = {}
+    for path, body in files.items():
+        if not path.startswith(f"{STATUS}/") or path.endswith(".md5sums"):
+            continue
+        for stanza in body.decode().split("\n\n"):
+            fields: dict[str, str] = {}
+            for line in stanza.splitlines():
+                if not line.startswith(" "):
+                    name, colon, value = line.partition(":")
+                    assert colon, line
+                    assert name not in fields, "syft refuses a field that comes twice"
+                    fields[name] = value.strip()
+            if fields and not {"deinstall", "purge"} & set(fields.get("Status", "").split()):
+                assert fields["Package"]
+                assert fields["Version"]
+                found[fields["Package"]] = fields
+    return found
+
+
+def test_scanners_find_each_package_and_the_owner_of_each_elf_file(archive, linker):
+    archive.add(
+        "tool",
+        {"usr/bin/tool": linker.library("", ("libone.so.1",)), "usr/lib/tool/plugin.so": linker.library("")},
+        more="Source: toolbox (1.0-2)\n",
+    )
+    archive.add("libone1", {f"{LIB}/libone.so.1": linker.library("libone.so.1")})
+    archive.add("libunused1", {f"{LIB}/libunused.so.1": linker.library("libunused.so.1")})
+    files = archive.files(archive.layer("tool"))
+    packages = catalogued(files)
+    assert packages.keys() == {"tool", "libone1"}
+    assert packages["tool"]["Source"] == "toolbox (1.0-2)"
+    owned = {}
+    for name in packages:
+        for line in files[f"{STATUS}/{name}.md5sums"].decode().splitlines():
+            digest, path = line.split("  ", 1)
+            assert hashlib.md5(files[path], usedforsecurity=False).hexdigest() == digest
+            owned[path] = name
+    elves = {path for path, body in files.items() if isinstance(body, bytes) and body.startswith(b"\x7fELF")}
+    assert elves == {"usr/bin/tool", "usr/lib/tool/plugin.so", f"{LIB}/libone.so.1"}
+    assert elves <= owned.keys()
+    assert all(f"usr/share/doc/{name}/copyright" in files for name in packages), "the licences are read there"

@@ -16,8 +16,8 @@ from runtime_images.layer_facts import LayerFacts, Program
 from runtime_images.library_reach import ElfGraph, make_graph
 from runtime_images.receipt_parts import ImageParts, find_parts
 from runtime_images.repeated_payloads import find_equal_files, find_equal_projects
-from runtime_images.stored_facts import facts_of
-from runtime_images.stored_layers import contents_of
+from runtime_images.stored_facts import keep_facts, load_facts
+from runtime_images.stored_layers import contents_of, unpacked_layer
 from wheelyard.digests import canonical_json
 from wheelyard.image_receipt import (
     ElfFile,
@@ -70,7 +70,7 @@ def keep_receipt(store: Store, record: ImageRecord, machine: str, scratch: Path)
         ReadLayer(
             layer=layer,
             contents=contents_of(store, layer, scratch),
-            facts=facts_of(store, layer, scratch),
+            facts=_facts_of(store, layer, scratch),
         )
         for layer in record.layers
     ]
@@ -79,6 +79,15 @@ def keep_receipt(store: Store, record: ImageRecord, machine: str, scratch: Path)
     store.put_document(files_document(digest), canonical_json(made.files.to_document()))
     store.put_document(receipt_document(digest), canonical_json(made.receipt.to_document()))
     return made.receipt
+
+
+def _facts_of(store: Store, layer: Layer, scratch: Path) -> LayerFacts:
+    """The facts of a layer; one that was not made here was not read yet."""
+    kept = load_facts(store, layer.diff_id)
+    if kept is not None:
+        return kept
+    with unpacked_layer(store, layer, scratch) as tar:
+        return keep_facts(store, layer.diff_id, tar)
 
 
 def make_receipt(record: ImageRecord, layers: Sequence[ReadLayer], machine: str) -> MadeReceipt:

@@ -7,26 +7,17 @@ from pathlib import Path
 
 from runtime_images.layer_facts import LayerFacts
 from runtime_images.layer_reading import read_facts
-from runtime_images.stored_layers import unpacked_layer
 from wheelyard.digests import Digest, canonical_json
-from wheelyard.oci import Layer
 from wheelyard.store.contract import Store
 
 FACTS_FORMAT = 1
 """Raised when more is read out of a layer; a part of the stored document's name."""
 
 
-def facts_of(store: Store, layer: Layer, scratch: Path) -> LayerFacts:
-    """The facts of a layer: from the stored document, or read out of its tar and kept.
-
-    :param scratch: folder for the tar, where it has to be unpacked.
-    :raises StoreUnavailable: the layer's bytes are not in the store, or not what they should be.
-    """
-    body = store.get_document(facts_document(layer.diff_id))
-    if body is not None:
-        return LayerFacts.from_document(json.loads(body))
-    with unpacked_layer(store, layer, scratch) as tar:
-        return keep_facts(store, layer.diff_id, tar)
+def load_facts(store: Store, diff_id: Digest) -> LayerFacts | None:
+    """The facts of a layer, or `None` where nobody read them yet."""
+    body = store.get_document(facts_document(diff_id))
+    return None if body is None else LayerFacts.from_document(json.loads(body))
 
 
 def keep_facts(store: Store, diff_id: Digest, tar: Path) -> LayerFacts:

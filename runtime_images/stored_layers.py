@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runtime_images.layer_compression import UNREADABLE, read_plain
 from runtime_images.layer_contents import CONTENTS_FORMAT, LayerContents, read_contents
+from runtime_images.stored_facts import keep_facts
 from wheelyard.digests import Digest, DigestingWriter, canonical_json
 from wheelyard.errors import StoredOtherBytes, StoreUnavailable
 from wheelyard.image_record import blob_opener
@@ -45,6 +46,8 @@ def keep_layer(store: Store, name: str, tar: Path, title: str, scratch: Path) ->
             layer = compress_layer(source, target, title)
         store.put_blob(packed, layer.digest)
     _keep_contents(store, layer.diff_id, read_contents(tar))
+    # Read while the tar is at hand: a receipt would unpack the layer again.
+    keep_facts(store, layer.diff_id, tar)
     try:
         store.put_document(name, canonical_json(layer.to_document()))
     except StoredOtherBytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from wheelyard.cli.image_options import merged
-from wheelyard.cli.input_options import BuildDepsFrom, Chosen, build_request
+from wheelyard.cli.input_options import BuildDepsFrom, Chosen, build_request, constraint_lines
 from wheelyard.cli.own_sdists import with_uploads
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.session import Session
@@ -74,11 +74,29 @@ def _build_fields(session: Session, asked: ImageFile, *, refresh: bool) -> dict[
     from wheelyard.requirements import normalise_requirements
 
     toolchain = asked.toolchain or session.settings().toolchain
-    limits = asked.limits.to_document()
-    rest: dict[str, Any] = {"limits": limits} if limits else {}
-    if not asked.requirements and not asked.requirement_files:
+    if asked.requirements or asked.requirement_files:
+        request = _requirement_fields(session, asked, toolchain, refresh=refresh)
+    else:
         # The application's wheel may require something all the same.
-        return {"toolchain": toolchain, "channel": asked.channel, "refresh": refresh, **rest}
+        request = {
+            "toolchain": toolchain,
+            "channel": asked.channel,
+            "refresh": refresh,
+            "constraints": constraint_lines([Path(file) for file in asked.constraint_files]),
+            "build_constraints": constraint_lines([Path(file) for file in asked.build_constraint_files]),
+            "build_deps": asked.build_deps,
+            "variants": dict(asked.variants),
+        }
+    for name, lines in (("constraints", asked.constraints), ("build_constraints", asked.build_constraints)):
+        if lines:
+            request[name] = list(normalise_requirements([*request.get(name, ()), *lines]))
+    limits = asked.limits.to_document()
+    return {**request, "limits": limits} if limits else request
+
+
+def _requirement_fields(
+    session: Session, asked: ImageFile, toolchain: str, *, refresh: bool
+) -> dict[str, Any]:
     chosen = Chosen(
         constraints=[Path(file) for file in asked.constraint_files],
         extras=asked.extras,
@@ -88,7 +106,7 @@ def _build_fields(session: Session, asked: ImageFile, *, refresh: bool) -> dict[
         build_constraints=[Path(file) for file in asked.build_constraint_files],
         variants=[f"{project}={variant}" for project, variant in asked.variants.items()],
     )
-    request = build_request(
+    return build_request(
         with_uploads(session, asked.requirements, asked.channel),
         [Path(file) for file in asked.requirement_files],
         toolchain,
@@ -96,13 +114,6 @@ def _build_fields(session: Session, asked: ImageFile, *, refresh: bool) -> dict[
         refresh=refresh,
         chosen=chosen,
     )
-    for name, lines in (
-        ("constraints", asked.constraints),
-        ("build_constraints", asked.build_constraints),
-    ):
-        if lines:
-            request[name] = list(normalise_requirements([*request.get(name, ()), *lines]))
-    return {**request, **rest}
 
 
 def _application(client: Client, asked: ImageFile, style: ProgressStyle) -> dict[str, str]:

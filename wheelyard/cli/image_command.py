@@ -204,7 +204,9 @@ def image(
     check_dockerfile(dockerfile, detach=detach)
     loader = find_engine(engine) if load else ""
     with session.client() as client:
-        job = client.image({**image_body(session, client, asked, style, refresh=refresh), **more})
+        # With --detach, standard output is the job's id alone.
+        shown = ProgressStyle.QUIET if detach else style
+        job = client.image({**image_body(session, client, asked, shown, refresh=refresh), **more})
         if detach:
             typer.echo(job.id)
             return

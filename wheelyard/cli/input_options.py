@@ -140,7 +140,7 @@ def build_request(
         limits = normalise_requirements(str(line.requirement) for line in wanted.constraints)
         more["constraints"] = list(limits)
     if chosen.build_constraints:
-        more["build_constraints"] = _constraint_lines(chosen.build_constraints)
+        more["build_constraints"] = constraint_lines(chosen.build_constraints)
     if chosen.build_deps is not BuildDepsFrom.WHEELS:
         more["build_deps"] = chosen.build_deps.value
     lines = normalise_requirements((str(line.requirement) for line in wanted.requirements), git=True)
@@ -153,10 +153,16 @@ def build_request(
     }
 
 
-def _constraint_lines(files: Sequence[Path]) -> list[str]:
+def constraint_lines(files: Sequence[Path]) -> list[str]:
+    """The versions that constraints files name; none where there is no file.
+
+    :raises InputError: one can't be read.
+    """
     from wheelyard.inputs.requirements_file import read_requirements_file
     from wheelyard.requirements import normalise_requirements
 
+    if not files:
+        return []
     read = [read_requirements_file(path, constraint=True) for path in files]
     return list(normalise_requirements(str(line.requirement) for one in read for line in one.constraints))
 

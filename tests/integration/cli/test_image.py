@@ -281,3 +281,77 @@ def test_json_says_where_the_image_went(service, image, command, tmp_path):
     ended = command("image", "numpy", "--output", str(tmp_path / "x.tar"), "--progress", "json")
     kinds = [json.loads(line)["type"] for line in ended.out.splitlines()]
     assert kinds[-3:] == ["result", "transfer", "output"]
+
+
+SPEC = """
+requirements = ["numpy"]
+app = "src"
+size_budget = "160MiB"
+tags = ["team/app:1"]
+[environment]
+A = "1"
+B = "1"
+[healthcheck]
+test = ["python3", "probe.py"]
+"""
+
+
+@pytest.fixture
+def spec(tmp_path):
+    """A spec file and the application beside it."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.py").write_text("print(1)\n")
+    path = tmp_path / "image.toml"
+    path.write_text(SPEC)
+    return path
+
+
+def test_a_spec_file_asks_for_what_is_in_it_and_options_go_before_it(service, command, spec):
+    ended = command(
+        "image", "--spec", str(spec), "--env", "B=2", "--port", "8080", "--health-interval", "10s",
+        "--no-bytecode", "--tag", "app", "--build-deps", "source", "--detach",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    asked = service.jobs[ended.out.strip()].spec  # Nothing else is said there.
+    assert (asked["requirements"], asked["build_deps"]) == (["numpy"], "source")
+    assert asked["app"] in service.blobs
+    assert asked["environment"] == {"A": "1", "B": "2"}
+    assert (asked["size_budget"], asked["ports"], asked["bytecode"]) == (160 << 20, ["8080"], False)
+    assert (asked["healthcheck"]["test"], asked["healthcheck"]["interval"]) == (["python3", "probe.py"], 10.0)
+    assert asked["tags"] == ["app:latest"]
+
+
+def test_a_wheel_as_application_is_uploaded_under_its_name(service, command, tmp_path):
+    wheel = tmp_path / "app-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"a wheel")
+    (tmp_path / "limits.txt").write_text("six==1.17.0\n")
+    ended = command("image", "--app", str(wheel), "--constraint", str(tmp_path / "limits.txt"), "--detach")
+    asked = service.jobs[ended.out.strip()].spec
+    assert service.blobs[asked["app_wheel"]] == b"a wheel"
+    assert (asked["app_wheel_name"], asked["constraints"]) == (wheel.name, ["six==1.17.0"])
+    assert "requirements" not in asked
+
+
+def test_a_project_that_is_called_like_a_command_is_written_behind_two_dashes(service, command):
+    ended = command("image", "--detach", "--", "push")
+    assert service.jobs[ended.out.strip()].spec["requirements"] == ["push"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["numpy", "--user", "0:0"], "--allow-root"),
+        (["numpy", "--label", "a=b\nc"], "label"),
+        (["numpy", "--base", "python:3.12"], "pin it"),
+        (["numpy", "--layer-limit", "200"], "from 1 to 120"),
+        (["numpy", "--size-budget", "large"], "size_budget"),
+        (["numpy", "--tag", "host:5000/app:1"], "names nothing"),
+        (["--spec", "/nowhere.toml"], "can't be read"),
+        ([], "Usage"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_sent(service, command, arguments, words):
+    ended = command("image", *arguments)
+    assert ended.code == 2
+    assert words in ended.err + ended.out
+    assert [path for _method, path in service.requests if not path.startswith("/v1/health")] == []

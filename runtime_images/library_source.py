@@ -17,10 +17,16 @@ class LibrarySource(Protocol):
         """Name to version, of the Debian packages that lie below the libraries."""
 
     def find(self, sonames: Sequence[str]) -> Packages:
-        """The packages that have libraries, and all that they need beyond the base; their files are kept.
+        """The packages that have libraries, and all that they need beyond the base.
 
         :param sonames: those that no package has are passed over.
         :raises InfrastructureError: the mirror does not answer.
+        """
+
+    def bring(self, packages: Packages) -> None:
+        """Bring the files of packages into the store, which are needed where their layer has to be made.
+
+        :raises InfrastructureError: the mirror does not answer, or has one of them no more.
         """
 
     def packages_with(self, soname: str) -> tuple[str, ...]:
@@ -35,6 +41,9 @@ class NoSource:
     def find(self, sonames: Sequence[str]) -> Packages:
         """Nothing."""
         return Packages(sonames=tuple(sonames))
+
+    def bring(self, packages: Packages) -> None:
+        """Nothing."""
 
     def packages_with(self, soname: str) -> tuple[str, ...]:  # noqa: ARG002 - the contract's own argument
         """None."""

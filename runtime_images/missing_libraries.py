@@ -65,6 +65,7 @@ def provide_libraries(
         layers = (*below, *found.layers)
 
         def ground() -> Below:
+            source.bring(packages)
             whole = FileTree()
             for layer in layers:
                 whole.lay(contents_of(store, layer, scratch), layer.title)

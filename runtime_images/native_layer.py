@@ -25,7 +25,7 @@ from runtime_images.system_layer import (
 from runtime_images.tar_layer import NewMember, write_layer_tar
 from wheelyard.digests import key_of
 from wheelyard.errors import StoreUnavailable
-from wheelyard.native_record import NativeRecord
+from wheelyard.native_record import NativeRecord, package_of
 from wheelyard.package_lock import parse_package
 from wheelyard.store.contract import Store
 
@@ -142,7 +142,7 @@ def _packages(
     inputs = record.inputs
     found = [
         Package(
-            name=f"wheelyard-native-{inputs.name}",
+            name=package_of(inputs.name),
             version=inputs.version,
             stanza=_stanza(record),
             md5sums=sums.pop("", {}),
@@ -183,7 +183,7 @@ def _stanza(record: NativeRecord) -> str:
     inputs = record.inputs
     return "\n".join(
         [
-            f"Package: wheelyard-native-{inputs.name}",
+            f"Package: {package_of(inputs.name)}",
             f"Source: {inputs.name} ({inputs.version})",
             "Status: install ok installed",
             f"Maintainer: {_MAINTAINER}",

@@ -131,6 +131,11 @@ class NativeRecord:
         )
 
 
+def package_of(name: str) -> str:
+    """The name by which an image's package records have a native artifact."""
+    return f"wheelyard-native-{name}"
+
+
 def record_name(key: str) -> str:
     """Where the record of a build key lies in the store."""
     return f"{PLACE}{key}.json"

@@ -81,8 +81,11 @@ class DebianLibraries:
         place = image_lock_name(self._ready.record.image, _ids(self._ground), asked)
         known = load_lock_at(self._work.services.store, place)
         debs = dict(known.packages) if known is not None else self._solve(place, wanted)
-        bring_packages(self._work, self._ground, debs)
         return Packages(sonames=wanted, debs=debs)
+
+    def bring(self, packages: Packages) -> None:
+        """Bring the files of packages into the store, as far as they are not there."""
+        bring_packages(self._work, self._ground, packages.debs)
 
     def packages_with(self, soname: str) -> tuple[str, ...]:
         """Names of the release's packages that have a library, at most three."""

@@ -69,6 +69,14 @@ def test_natives_and_packages_of_a_kept_wheel_stay_and_others_go(bucket):
     assert bucket.store.get_document(gone.document_name) is None
 
 
+def test_a_native_that_an_image_holds_stays(bucket):
+    held, other = native(bucket, "5.1", bucket.blob("nasm")), native(bucket, "4.4", bucket.blob("old nasm"))
+    image = {"toolchain_image": TOOLCHAIN, "packages": {"wheelyard-native-ffmpeg": "5.1", "curl": "7"}}
+    bucket.store.put_document("records/images/key.json", canonical_json(image))
+    bucket.collect()
+    assert (bucket.has(held.digest), bucket.has(other.digest)) == (True, False)
+
+
 @pytest.mark.parametrize("used", [True, False])
 def test_locked_packages_and_their_images_stay_as_long_as_their_toolchain(bucket, used):
     image, deb, packed = bucket.blob("toolchain"), bucket.blob("deb"), bucket.blob("layer of packages")

@@ -39,7 +39,7 @@ from wheelyard.keeping.marks import Marks
 from wheelyard.keeping.progress import Progress
 from wheelyard.keeping.row_pages import rows_by
 from wheelyard.native_record import PLACE as NATIVES
-from wheelyard.native_record import NativeRecord
+from wheelyard.native_record import NativeRecord, package_of
 from wheelyard.package_lock import DEB_INDEXES, deb_index_name, package_digests
 from wheelyard.package_lock import IMAGES as PACKAGE_IMAGES
 from wheelyard.package_lock import LOCKS as PACKAGE_LOCKS
@@ -95,6 +95,7 @@ class Reachability:
         self._progress = progress
         self._keys: set[str] = set()
         self._images: set[str] = set()
+        self._packages: set[tuple[str, str]] = set()
         self._lock_keys: set[str] = set()
 
     def mark(self, marks: Marks, judged: Callable[[FileVerdict], None]) -> None:
@@ -144,7 +145,10 @@ class Reachability:
     def _mark_images(self, marks: Marks) -> None:
         for name, body in self._read(_IMAGES, "images"):
             marks.keep(_DIGEST.findall(body.decode(errors="replace")), IMAGE, _stem(name))
-            self._images.add(str(_fields(body).get("toolchain_image", "")))
+            fields = _fields(body)
+            self._images.add(str(fields.get("toolchain_image", "")))
+            packages = fields.get("packages")
+            self._packages |= set(packages.items()) if isinstance(packages, dict) else set()
 
     def _mark_registry(self, marks: Marks) -> None:
         """Whatever a repository has, tagged or not, and what is being pushed."""
@@ -254,7 +258,7 @@ class Reachability:
             marks.keep([log], LOG, detail)
 
     def _mark_natives(self, marks: Marks) -> None:
-        """Natives stay with the wheels that are compiled against them."""
+        """Natives stay with the wheels that are compiled against them, and the images that hold them."""
         for name, body in self._read(NATIVES, "records of natives"):
             try:
                 record = NativeRecord.from_document(json.loads(body))
@@ -264,7 +268,9 @@ class Reachability:
             inputs, of = record.inputs, f"{record.inputs.name} {record.inputs.version}"
             used = [*inputs.sources.values(), *package_digests(inputs.packages)]
             marks.attach(record.digest, name)
-            named = marks.kept(record.digest) is not None or record.key in self._keys
+            # An image that is asked for again with one begins with the artifact, not with its layer.
+            in_image = (package_of(inputs.name), inputs.version) in self._packages
+            named = marks.kept(record.digest) is not None or record.key in self._keys or in_image
             if named or self._now - record.published_at <= self._rules.grace:
                 marks.keep([record.digest, *used], INPUT, of)
                 self._mark_log(marks, record.log, record.published_at, of)

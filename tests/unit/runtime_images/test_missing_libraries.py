@@ -28,10 +28,14 @@ class Release:
         self.archive = archive
         self.candidates = candidates or {}
         self.asked: list[tuple[str, ...]] = []
+        self.brought: list[Packages] = []
 
     def find(self, sonames: Sequence[str]) -> Packages:
         self.asked.append(tuple(sonames))
         return Packages(sonames=tuple(sonames), debs=self.archive.debs)
+
+    def bring(self, packages: Packages) -> None:
+        self.brought.append(packages)
 
     def packages_with(self, soname: str) -> tuple[str, ...]:
         return self.candidates.get(soname, ())
@@ -98,8 +102,8 @@ def test_a_library_that_a_taken_one_needs_and_no_package_has_is_named_too(archiv
     assert failure.value.facts["missing"][0]["path"] == f"/{LIB}/libGL.so.1"
 
 
-def test_equal_needs_are_equal_layers(archive, linker):
+def test_equal_needs_are_equal_layers_and_a_kept_one_needs_no_package(archive, linker):
     archive.add("libgl1", {f"{LIB}/libGL.so.1": linker.library("libGL.so.1")})
-    assert provide(archive, Release(archive), "libGL.so.1") == provide(
-        archive, Release(archive), "libGL.so.1"
-    )
+    first, second = Release(archive), Release(archive)
+    assert provide(archive, first, "libGL.so.1") == provide(archive, second, "libGL.so.1")
+    assert (len(first.brought), len(second.brought)) == (1, 0)

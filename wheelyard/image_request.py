@@ -112,7 +112,9 @@ class ImageRequest:
     def from_document(cls, document: Mapping[str, Any]) -> ImageRequest:
         """Inverse of `to_document`; a field that an older document lacks is empty."""
         given = {name: document[name] for name in cls.__slots__ if name in document}
-        fields = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+        }
         fields["build"] = BuildRequest.from_document(document["build"])
         if fields.get("healthcheck") is not None:
             fields["healthcheck"] = HealthCheck.from_document(fields["healthcheck"])

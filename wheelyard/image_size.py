@@ -20,7 +20,8 @@ def parse_image_size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None or (found[3] and not found[2]):
         raise ValueError("a size is a number of bytes, or one with a unit such as 250 MB or 160MiB")
-    return round(float(found[1]) * (1024 if found[3] else 1000) ** _POWERS[found[2].upper()])
+    unit: int = (1024 if found[3] else 1000) ** _POWERS[found[2].upper()]
+    return round(float(found[1]) * unit)
 
 
 def _size_of(value: object) -> object:

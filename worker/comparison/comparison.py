@@ -23,7 +23,7 @@ from worker.comparison.contestant import Contestant, DockerfileImage, OurImage
 from worker.comparison.engine_images import EngineImages
 from worker.comparison.saved_image import SavedImage, SavedLayer, read_saved
 from worker.comparison.trial import Statement, run_application
-from worker.comparison.workplace import open_workplace, take_leftovers
+from worker.comparison.workplace import clear_leftovers, open_workplace
 from worker.debian.mirror import find_mirror
 from worker.engine.command import CommandEngine
 
@@ -38,9 +38,12 @@ def compare(order: ComparisonOrder, settings: Settings, engine: CommandEngine, s
     :raises WheelyardError: an image can't be made.
     """
     place = settings.data_dir / "comparisons"
-    for run in take_leftovers(place):
+
+    def clear(run: str) -> bool:
         say(f"an earlier comparison was killed: its images are removed ({run})")
-        EngineImages(engine, run, place / run).remove_all()
+        return EngineImages(engine, run, place / run).remove_all()
+
+    clear_leftovers(place, clear)
     with ExitStack() as ending:
         work = ending.enter_context(open_workplace(place))
         images = EngineImages(engine, work.run, work.folder)

@@ -20,7 +20,6 @@ _ASK_SECONDS = 60.0
 _BUILD_SECONDS = 3 * 3600.0
 _MOVE_SECONDS = 1800.0
 _RUN_SECONDS = 600.0
-_ROUNDS = 30
 
 
 class EngineImages:
@@ -116,16 +115,18 @@ class EngineImages:
         for tag in tags:
             self._remove(f"{REPOSITORY}/{contestant}:{tag}")
 
-    def remove_all(self) -> None:
-        """Remove every image of this comparison, also those that have no name."""
+    def remove_all(self) -> bool:
+        """Remove every image of this comparison, also those without a name; says whether none is left."""
         label = f"label={LABEL}={self._run}"
         # What has children can't go before them.
-        for _ in range(_ROUNDS):
-            found = self._ask("images", "--all", "--quiet", "--no-trunc", "--filter", label).split()
-            if not found:
-                return
+        before: list[str] = []
+        while found := self._ask("images", "--all", "--quiet", "--no-trunc", "--filter", label).split():
+            if found == before:
+                return False
             for image in dict.fromkeys(found):
                 self._remove(image)
+            before = found
+        return True
 
     def _remove(self, name: str) -> None:
         with suppress(EngineFailed):

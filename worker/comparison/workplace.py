@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +41,12 @@ def open_workplace(place: Path) -> Iterator[Workplace]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def take_leftovers(place: Path) -> Iterator[str]:
-    """Ids of comparisons that were killed; the folder of each is gone after its turn.
+def clear_leftovers(place: Path, clear: Callable[[str], bool]) -> None:
+    """Clear up after comparisons that were killed.
 
     :param place: as for `open_workplace`.
+    :param clear: is given a comparison's id and says whether nothing of it is left; where something is, since
+        the engine still builds for it, the folder stays for another time.
     """
     for folder in sorted(place.iterdir()) if place.is_dir() else ():
         try:
@@ -57,5 +59,5 @@ def take_leftovers(place: Path) -> Iterator[str]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 continue
-            yield folder.name
-            shutil.rmtree(folder, ignore_errors=True)
+            if clear(folder.name):
+                shutil.rmtree(folder, ignore_errors=True)

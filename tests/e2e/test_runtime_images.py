@@ -9,26 +9,26 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import pip as pip_module
 import pytest
 
 from runtime_images.assemble import assemble
 from runtime_images.spec import ImageSpec
 from runtime_images.wheel_layers import WheelFill, find_wheel_layer, keep_wheel_layer, missing_wheel_layers
-from tests.e2e.conftest import TOOLCHAIN
+from tests.e2e.conftest import TOOLCHAIN, copied
+from tests.e2e.made_toolchain import made_toolchain
 from wheelyard.digests import Digest
 from wheelyard.errors import BuildFailed
 from wheelyard.image_record import ImageRecord, WheelPin, blob_opener, load_image
-from wheelyard.oci import write_docker_archive
+from wheelyard.oci import write_docker_archive, write_oci_layout
 from wheelyard.settings import Settings
-from wheelyard.stack.servers import BUCKET
-from wheelyard.stack.stack_folder import StackFolder
 from wheelyard.store.contract import Store
-from wheelyard.store.open import open_store
+from wheelyard.store.folder import FolderStore
 from wheelyard.toolchain_record import load_record
 from worker.engine.command import CommandEngine
 from worker.engine.contract import ContainerSpec
 from worker.toolchain_images import ensure_loaded
-from worker.wheel_layer import Filling, fill_wheel_layer
+from worker.wheel_layer import Filling, fill_wheel_layer, filler_of
 
 pytestmark = pytest.mark.engine
 
@@ -57,13 +57,16 @@ class Bench:
         self.engine = engine
         self.folder = folder
 
-    def wheel(self, name: str, files: dict[str, bytes], tag: str = "py3-none-any") -> Path:
+    def wheel(
+        self, name: str, files: dict[str, bytes], tag: str = "py3-none-any", requires: str = ""
+    ) -> Path:
         """A wheel of files, with a console script."""
         info = f"{name}-1.0.dist-info"
         purelib = str(tag.endswith("any")).lower()
+        needs = f"Requires-Dist: {requires}\n" if requires else ""
         files = {
             **files,
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{needs}".encode(),
             f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: {purelib}\nTag: {tag}\n".encode(),
             f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n".encode(),
         }
@@ -137,7 +140,9 @@ class Bench:
         name, version, *_ = wheel.name.split("-")
         return WheelPin(project=name, version=version, filename=wheel.name, digest=Digest.of_file(wheel))
 
-    def run(self, record: ImageRecord, arguments: Sequence[str], entrypoint: str = "") -> str:
+    def run(
+        self, record: ImageRecord, arguments: Sequence[str], entrypoint: str = "", more: Sequence[str] = ()
+    ) -> str:
         """Load an image into the engine and run it as closed as can be; its standard output."""
         archive = self.folder / "image.tar"
         with archive.open("wb") as target:
@@ -148,7 +153,7 @@ class Bench:
         closed = ["--rm", "--network", "none", "--read-only", "--cap-drop", "all", "--user", "1000:1000"]
         program = ["--entrypoint", entrypoint] if entrypoint else []
         done = subprocess.run(
-            [*traits.command, "run", *traits.run_options, *closed, *program, image, *arguments],
+            [*traits.command, "run", *traits.run_options, *closed, *more, *program, image, *arguments],
             capture_output=True,
             text=True,
             timeout=120,
@@ -159,25 +164,23 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(stack, engine, tmp_path_factory) -> Bench:
-    folder = StackFolder(stack.folder)
-    ports, drawn = folder.last_ports(), folder.secrets()
-    assert ports is not None
-    settings = Settings(
-        data_dir=stack.folder,
-        store_url=f"s3://{BUCKET}",
-        s3_endpoint=f"http://127.0.0.1:{ports.s3}",
-        s3_access_key=drawn.s3_access_key,
-        s3_secret_key=drawn.s3_secret_key,
-    )
-    image = stack.answer("toolchain", "show", TOOLCHAIN)["image"]
-    return Bench(settings, open_store(settings), image, engine, tmp_path_factory.mktemp("images"))
+def bench(engine, tmp_path_factory) -> Bench:
+    made, folder = made_toolchain(engine), tmp_path_factory.mktemp("images")
+    copied(made.settings.data_dir / "store", folder / "store")
+    settings = Settings(data_dir=folder)
+    return Bench(settings, FolderStore(folder / "store"), made.record.image, engine, folder)
 
 
 @pytest.fixture(scope="module")
 def greeter(bench) -> Path:
     module = b"import sys\n\ndef main():\n    print('hello from', sys.executable)\n"
     return bench.wheel("greeter", {"greeter/__init__.py": module, "greeter/odd.py": b"print 'Python 2'\n"})
+
+
+@pytest.fixture(scope="module")
+def guest(bench) -> Path:
+    module = b"import greeter\n\ndef main():\n    return 'a guest of hello' if greeter.main else ''\n"
+    return bench.wheel("guest", {"guest/__init__.py": module}, requires="greeter==1.0")
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +211,54 @@ def test_a_filled_wheel_is_found_without_any_variable_and_with_its_bytecode(benc
     assert bench.run(record, [], entrypoint="/usr/local/bin/greeter") == said[0] + "\n"
 
 
+def test_several_wheels_in_one_container_become_the_bytes_that_each_becomes_alone(bench, greeter, guest):
+    alone = {wheel: bench.fill(wheel).read_bytes() for wheel in (greeter, guest)}
+    with filler_of([guest, greeter], bench.filling()) as fill:
+        for wheel in (guest, greeter):
+            assert fill(wheel, bench.folder / "together.tar").read_bytes() == alone[wheel]
+
+
+def test_pip_check_and_metadata_hold_in_an_image_whose_wheels_share_a_layer(bench, greeter, guest):
+    others = [bench.wheel(f"other{number}", {f"other{number}.py": b""}) for number in range(3)]
+    record = bench.assemble(greeter, guest, *others, layer_limit=4)
+    assert len(record.layers) <= 4
+    pip = Path(pip_module.__file__).parent
+    said = bench.run(
+        record, ["-m", "pip", "check"], more=["--volume", f"{pip}:/pip/pip:ro", "--env", "PYTHONPATH=/pip"]
+    )
+    assert said == "No broken requirements found.\n"
+    code = (
+        "import importlib.metadata as metadata\n"
+        "print(sorted(each.name for each in metadata.distributions()))\n"
+        "print(metadata.entry_points(group='console_scripts')['guest'].load()())"
+    )
+    names = ["greeter", "guest", "other0", "other1", "other2"]
+    assert bench.run(record, ["-I", "-c", code]).splitlines() == [str(names), "a guest of hello"]
+
+
+def test_without_bytecode_there_are_sources_alone(bench, greeter):
+    record = bench.assemble(greeter, bytecode=False)
+    code = "import greeter, os; greeter.main(); print(os.path.exists(greeter.__cached__))"
+    assert bench.run(record, ["-I", "-c", code]).splitlines() == ["hello from /usr/bin/python3", "False"]
+
+
+def test_layers_in_zstd_are_loaded_and_run(bench, greeter):
+    plain, record = bench.assemble(greeter), bench.assemble(greeter, compression="zstd")
+    assert [layer.diff_id for layer in record.layers] == [layer.diff_id for layer in plain.layers]
+    layout = bench.folder / "zstd-layout"
+    write_oci_layout(layout, load_image(bench.store, record), blob_opener(bench.store), "e2e-zstd")
+    traits = bench.engine.traits
+    if bench.engine.name != "podman":
+        pytest.skip("docker reads no OCI layout from a folder")
+    pulled = subprocess.run(
+        [*traits.command, "pull", "--quiet", f"oci:{layout}:e2e-zstd"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert pulled.stdout.strip().removeprefix("sha256:") == record.image_id.hex
+
+
 def test_the_image_holds_no_build_tool_no_shell_and_nothing_with_rights_of_its_own(bench, greeter):
     record = bench.assemble(greeter)
     assert all(record.absent.values()), record.tools_found
@@ -219,7 +270,8 @@ def test_the_loader_finds_libraries_of_the_system_layer(bench, dotter):
     assert bench.run(record, ["-c", "import dotter; print(dotter.dot())"]) == "14.0\n"
     assert "libopenblas.so.0" in record.libraries
     assert {"libopenblas0-pthread", "libgfortran5"} <= record.packages.keys()
-    assert [layer.title.split()[0] for layer in record.layers] == ["base", "system", "dotter", "application"]
+    titles = [layer.title.split()[0] for layer in record.layers]
+    assert titles == ["base", "system", "ld.so.cache", "dotter", "application"]
 
 
 def test_equal_requests_are_equal_images_and_share_their_layers(bench, dotter, greeter):

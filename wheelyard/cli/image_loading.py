@@ -31,29 +31,35 @@ def find_engine(wanted: LoadEngine) -> str:
     """The command that loads: the one that is asked for, else podman, else docker where its daemon answers.
 
     :raises InputError: the machine has none that could.
+    :raises EngineFailed: docker's daemon does not answer.
     """
     if wanted is not LoadEngine.AUTO:
         if shutil.which(wanted.value) is None:
             raise InputError(
                 f"{wanted} is not installed", do=f"install {wanted}, or write a file with --output FILE"
             )
+        if wanted is LoadEngine.DOCKER:
+            _check_docker()
         return wanted.value
     if shutil.which("podman") is not None:
         return "podman"
     if shutil.which("docker") is not None:
-        problem = _docker_problem()
-        if not problem:
-            return "docker"
-        raise EngineFailed(
-            "docker is installed, but its daemon does not answer",
-            found=problem,
-            do="start it, or write a file with --output FILE",
-        )
+        _check_docker()
+        return "docker"
     raise InputError(
         "there is no container engine to load into",
         expected="podman or docker",
         do="install one, or write a file with --output FILE",
     )
+
+
+def _check_docker() -> None:
+    if problem := _docker_problem():
+        raise EngineFailed(
+            "docker is installed, but its daemon does not answer",
+            found=problem,
+            do="start it, or write a file with --output FILE",
+        )
 
 
 def _docker_problem() -> str:

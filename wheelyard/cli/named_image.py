@@ -63,7 +63,8 @@ class NamedImage:
             if str(Digest.of(body)) != descriptor["digest"]:
                 raise _other_bytes(Digest.parse(descriptor["digest"]), body)
             kind = str(descriptor.get("artifactType") or "document")
-            titles = {layer.digest: kind for layer in read_parts(body, {}).blobs}
+            _, *layers = read_parts(body, {}).blobs
+            titles = {layer.digest: kind for layer in layers}
             found.append(Attached(parts=read_parts(body, titles), descriptor=descriptor))
         return found, RepositoryParts(self._client, self._repository)
 

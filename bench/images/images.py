@@ -9,7 +9,7 @@ clock starts. Then, in one run:
   Dockerfile of two stages with the same wheels in a folder, cold, and after the same change.
 - `bytes`: of two images that differ in one wheel, what the second adds to the store, and what `skopeo copy`
   fetches of it from the service's registry into a layout that has the first.
-- `many`: 100 images of 30 wheels each out of 40: time and bytes.
+- `many`: 100 images of 30 wheels each, in ten choices out of 40 wheels: time and bytes.
 
 Our time runs from the request to the answer that the image is published; the smoke test is left out, as the
 engine's build has none, and shown by itself. Run it on a quiet machine.

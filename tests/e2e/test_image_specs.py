@@ -6,8 +6,9 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,18 +44,18 @@ timeout = 10
 MAIN = "import os, time, cppdemo\nprint(cppdemo.total(), os.environ['MODE'], os.getuid(), flush=True)\n"
 
 
+@contextmanager
+def machine(folder: Path, engine: Engine, site: IndexSite) -> Iterator[Stack]:
+    """A machine that shares nothing with another one but the toolchain and the index."""
+    with stack_with_toolchain(folder, engine, site) as stack:
+        stack.cli("cache", "rebuild-db")
+        yield stack
+
+
 @pytest.fixture(scope="module")
-def machines(
-    site: IndexSite, engine: Engine, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[list[Stack]]:
-    """Two machines that share nothing but the toolchain and the index."""
-    with ExitStack() as both:
-        stacks = []
-        for name in ("one", "another"):
-            folder = tmp_path_factory.mktemp(name)
-            stacks.append(both.enter_context(stack_with_toolchain(folder, engine, site)))
-            stacks[-1].cli("cache", "rebuild-db")
-        yield stacks
+def stack(site: IndexSite, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with machine(tmp_path_factory.mktemp("one"), engine, site) as stack:
+        yield stack
 
 
 def project(folder: Path, moment: float) -> Path:
@@ -66,34 +67,49 @@ def project(folder: Path, moment: float) -> Path:
     return folder / "image.toml"
 
 
-def made(stack: Stack, *arguments: str) -> dict:
+def made(stack: Stack, *arguments: str) -> dict[str, Any]:
     """Make an image; the answer's document."""
     lines = stack.cli("image", *arguments, "--progress", "json").splitlines()
     ends = (line for line in map(json.loads, reversed(lines)) if line["type"] == "result")
-    return next(ends)["result"]["image"]
+    image: dict[str, Any] = next(ends)["result"]["image"]
+    return image
 
 
-def test_a_spec_is_the_same_image_on_another_machine_and_another_day(machines: list[Stack], tmp_path: Path):
-    one, another = machines
-    first = made(one, "--spec", str(project(tmp_path / "here", time.time())))
-    second = made(another, "--spec", str(project(tmp_path / "there", 1_000_000_000.0)))
+def config_of(layout: Path) -> dict[str, Any]:
+    """The config of the one image in a layout."""
+
+    def read(digest: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((layout / "blobs" / digest.replace(":", "/")).read_bytes())
+        return document
+
+    [entry] = json.loads((layout / "index.json").read_bytes())["manifests"]
+    config: dict[str, Any] = read(read(entry["digest"])["config"]["digest"])["config"]
+    return config
+
+
+def test_a_spec_is_the_same_image_on_another_machine_and_another_day(
+    stack: Stack, engine: Engine, site: IndexSite, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    first = made(stack, "--spec", str(project(tmp_path / "here", time.time())))
+    with machine(tmp_path_factory.mktemp("another"), engine, site) as another:
+        second = made(another, "--spec", str(project(tmp_path / "there", 1_000_000_000.0)))
     assert second["manifest_digest"] == first["manifest_digest"]
     assert [layer["digest"] for layer in second["layers"]] == [layer["digest"] for layer in first["layers"]]
 
 
-def test_an_option_goes_before_the_file(machines: list[Stack], tmp_path: Path):
-    spec = project(tmp_path / "here", time.time())
-    plain = made(machines[0], "--spec", str(spec))
-    other = made(machines[0], "--spec", str(spec), "--env", "MODE=slow", "--user", "1:1")
-    assert (plain["user"], other["user"]) == ("1234:1234", "1:1")
-    assert (plain["environment"]["MODE"], other["environment"]["MODE"]) == ("fast", "slow")
-    assert other["labels"]["team"] == "video"
+def test_an_option_goes_before_the_file(stack: Stack, tmp_path: Path):
+    spec = str(project(tmp_path / "here", time.time()))
+    layout = tmp_path / "layout"
+    made(stack, "--spec", spec, "--env", "MODE=slow", "--user", "1:1", "--oci", str(layout))
+    config = config_of(layout)
+    assert (config["User"], config["Labels"]["team"]) == ("1:1", "video")
+    assert "MODE=slow" in config["Env"]
 
 
 def test_dockers_format_carries_ports_and_a_health_check_that_the_engine_runs(
-    machines: list[Stack], engine: CommandEngine, tmp_path: Path
+    stack: Stack, engine: CommandEngine, tmp_path: Path
 ):
-    stack, command = machines[0], [*engine.traits.command]
+    command = [*engine.traits.command]
     tag = f"specs/health-{os.getpid()}:1"
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "main.py").write_text(MAIN + "time.sleep(60)\n")
@@ -118,12 +134,10 @@ def test_dockers_format_carries_ports_and_a_health_check_that_the_engine_runs(
         run_command([*command, "rmi", "--force", tag], timeout=120)
 
 
-def test_the_applications_wheel_brings_what_it_requires_and_lies_on_top(
-    machines: list[Stack], tmp_path: Path
-):
+def test_the_applications_wheel_brings_what_it_requires_and_lies_on_top(stack: Stack, tmp_path: Path):
     path = tmp_path / "app-1.0-py3-none-any.whl"
     path.write_bytes(wheel("app", metadata=metadata_of("app", "1.0", "Requires-Dist: cdemo\n")))
-    image = made(machines[0], "--app", str(path), "--entrypoint", "python3 -m app")
+    image = made(stack, "--app", str(path), "--entrypoint", "python3 -m app")
     titles = [layer["title"] for layer in image["layers"]]
     assert {"cdemo 1.0", "app 1.0"} <= set(titles)
     assert titles.index("app 1.0") > titles.index("cdemo 1.0")

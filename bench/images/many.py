@@ -18,7 +18,7 @@ _AIM = 1.0
 def measure_many(own: Ours, folder: Path, count: int) -> list[Figure]:
     """Images over shared wheels, one after the other: time, and what they add to the store.
 
-    There are ten sets of wheels. Each is asked for once before the clock starts, so that its lock is known and
+    There are ten sets of wheels. Each is asked for once before the clock starts, so its lock is known and
     its layers are there: what is measured is assembly. No two images are equal.
     """
     names = [name_of(number) for number in range(_MADE)]

@@ -12,8 +12,8 @@ from wheelyard.errors import InputError
 from wheelyard.jobs.states import Job
 from wheelyard.settings import Settings
 
-_SIZE = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>[KMGT]?)(i?B)?", re.IGNORECASE)
-_TIME = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>s|m|min|h)?", re.IGNORECASE)
+_SIZE = re.compile(r"(?P<number>\d{1,18}(\.\d{1,18})?)\s*(?P<unit>[KMGT]?)(i?B)?", re.IGNORECASE)
+_TIME = re.compile(r"(?P<number>\d{1,18}(\.\d{1,18})?)\s*(?P<unit>s|m|min|h)?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 _SMALLEST = 1 << 26

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.markers import default_environment
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName, default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
@@ -88,13 +89,17 @@ def read_app_wheel(
         "python_full_version": python,
         "extra": "",
     }
-    wanted = [
-        line
-        for line in map(Requirement, found.requires_dist)
-        if line.marker is None or line.marker.evaluate(environment)
-    ]
+    wanted = [line for line in map(Requirement, found.requires_dist) if _holds(line, environment, refuse)]
     for line in wanted:
         # It was decided here, and an extra is no word of a requirements file.
         line.marker = None
     requires = normalise_requirements(map(str, wanted), pin.filename) if wanted else ()
     return AppWheel(pin=pin, requires=requires)
+
+
+def _holds(line: Requirement, environment: Mapping[str, str], refuse: Refusal) -> bool:
+    """Whether a requirement is one under the toolchain's Python."""
+    try:
+        return line.marker is None or line.marker.evaluate(dict(environment))
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        raise refuse("a Requires-Dist has a marker that can't be decided", "PEP 508", line) from error

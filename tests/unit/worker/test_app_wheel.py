@@ -67,6 +67,8 @@ def test_one_may_require_nothing(read):
         (app_wheel("Requires-Dist: demo @ https://example.org/demo.whl"), "demo"),
         (app_wheel("Requires-Dist: demo @ git+https://example.org/demo.git@main"), "demo"),
         (app_wheel("Requires-Dist: -r /etc/passwd"), "Requires-Dist"),
+        (app_wheel('Requires-Dist: demo ; os_name ~= "x"'), "marker"),
+        (app_wheel('Requires-Dist: demo ; "x" in extras'), "marker"),
         (app_wheel("Requires-Python: >=3.13"), "Python"),
         (app_wheel("Requires-Python: maybe"), "Requires-Python"),
         (b"no zip", NAME),

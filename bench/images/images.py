@@ -32,6 +32,7 @@ from bench.images.projects import PROJECTS
 from bench.images.sent import measure_bytes
 from bench.images.speed import measure_speed
 from examples.demo.failure import DemoFailed
+from wheelyard.errors import WheelyardError
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("speed", "bytes", "many")
@@ -58,6 +59,9 @@ def main() -> int:
     except DemoFailed as error:
         print(error.words, error.cause, sep="\n", file=sys.stderr)
         return error.status
+    except WheelyardError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
     print()
     for figure in figures:
         print(figure.line())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import random
 import tarfile
@@ -39,7 +40,7 @@ def write_projects(folder: Path, count: int) -> Sequence[Path]:
 
 def name_of(number: int) -> str:
     """Name of one of the projects."""
-    return f"wheelyard-bench-{number:02}"
+    return f"wheelyard-made-{number:02}"
 
 
 def _write(folder: Path, number: int) -> Path:
@@ -52,7 +53,12 @@ def _write(folder: Path, number: int) -> Path:
         f"{module}/text.txt": text,
     }
     place = folder / f"{module}-1.0.tar.gz"
-    with tarfile.open(place, "w:gz") as tar:
+    # Without the time that gzip would write down: a name never changes its bytes.
+    with (
+        place.open("wb") as out,
+        gzip.GzipFile(fileobj=out, mode="wb", filename="", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
         for path, content in files.items():
             member = tarfile.TarInfo(f"{module}-1.0/{path}")
             member.size, member.mode = len(content), 0o644

@@ -9,7 +9,7 @@ import cyclonedx.schema._res as schemas
 import jsonschema_rs
 import pytest
 from packageurl import PackageURL
-from spdx_tools.spdx.model import RelationshipType
+from spdx_tools.spdx.model.relationship import RelationshipType
 from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 

@@ -14,7 +14,7 @@ from wheelyard.digests import DigestingWriter
 from wheelyard.oci import MEDIA_LAYER_ZSTD, Layer
 
 ZSTD_LEVEL = 9
-"""18 % smaller than gzip for OpenCV, in two thirds of the time; level 12 takes twice that for 1 % more."""
+"""18 % smaller than gzip for OpenCV, in about its time; level 12 takes twice that for 1 % more."""
 
 UNREADABLE = (gzip.BadGzipFile, EOFError, zlib.error, zstandard.ZstdError)
 """What `read_plain` raises where the bytes are not what the media type says."""

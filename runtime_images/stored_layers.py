@@ -17,6 +17,9 @@ from wheelyard.image_record import blob_opener
 from wheelyard.oci import Layer, compress_layer
 from wheelyard.store.contract import Store
 
+GZIP_LEVEL = 5
+"""A third less time than level 6 for 1 % more bytes; level 4 is a quarter faster again, for 2 to 3 % more."""
+
 
 def find_layer(store: Store, name: str) -> Layer | None:
     """The layer that was kept under a name, or `None`, also where its bytes are lost; it is renewed.
@@ -43,7 +46,7 @@ def keep_layer(store: Store, name: str, tar: Path, title: str, scratch: Path) ->
     with tempfile.TemporaryDirectory(dir=scratch, prefix="layer-") as folder:
         packed = Path(folder) / "layer.tar.gz"
         with tar.open("rb") as source, packed.open("wb") as target:
-            layer = compress_layer(source, target, title)
+            layer = compress_layer(source, target, title, GZIP_LEVEL)
         store.put_blob(packed, layer.digest)
     _keep_contents(store, layer.diff_id, read_contents(tar))
     # Read while the tar is at hand: a receipt would unpack the layer again.

@@ -97,6 +97,17 @@ class Unsupported(InputError):
     status = 405
 
 
+class StillBuilding(WheelyardError):
+    """An image that was asked for by its name is on its way.
+
+    podman and docker show their user the message of an answer only where its status is below 500.
+    """
+
+    kind = "still-building"
+    title = "It is being built"
+    status = 409
+
+
 _CODES: tuple[tuple[type[WheelyardError], str], ...] = (
     # The first that fits counts, so the narrower ones come first.
     (NameInvalid, "NAME_INVALID"),
@@ -111,6 +122,7 @@ _CODES: tuple[tuple[type[WheelyardError], str], ...] = (
     (UploadUnknown, "BLOB_UPLOAD_UNKNOWN"),
     (UploadInvalid, "BLOB_UPLOAD_INVALID"),
     (OutOfOrder, "BLOB_UPLOAD_INVALID"),
+    (StillBuilding, "UNAVAILABLE"),
     (TooLarge, "SIZE_INVALID"),
     (RangeNotSatisfiable, "SIZE_INVALID"),
     (Unauthorized, "UNAUTHORIZED"),
@@ -156,9 +168,9 @@ def registry_error(error: WheelyardError, request: Request) -> Response:
     status = _STATUS.get(error.status, error.status)
     message = "; ".join(line.strip() for line in str(error).splitlines())
     fault = {"code": code_of(error), "message": message, "detail": error.to_document()}
-    headers = {}
-    if status == 503:
-        headers["Retry-After"] = str(error.facts.get("retry_after", _RETRY_SECONDS))
+    headers = {"Cache-Control": "no-store"}
+    if status == 503 or isinstance(error, StillBuilding):
+        headers["Retry-After"] = str(_RETRY_SECONDS)
     if isinstance(error, RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.facts.get('size', '*')}"
     if isinstance(error, Unauthorized):

@@ -12,13 +12,13 @@ from anyio import to_thread
 from fastapi import Request
 
 from builder_service.image_body import ImageBody
-from builder_service.registry_errors import ManifestUnknown, NameInvalid, NameUnknown
+from builder_service.registry_errors import ManifestUnknown, NameInvalid, NameUnknown, StillBuilding
 from builder_service.services import Services
 from builder_service.tokens import identify
 from wheelyard.access_token import Scope
 from wheelyard.channels import DEFAULT
 from wheelyard.digests import Digest, key_of
-from wheelyard.errors import InfrastructureError, InputError, NotFound, WheelyardError, from_document
+from wheelyard.errors import InputError, NotFound, WheelyardError, from_document
 from wheelyard.identity import Identity
 from wheelyard.image_name import LATEST, ImageName
 from wheelyard.jobs.states import Job
@@ -29,16 +29,8 @@ from wheelyard.toolchains import get_toolchain
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
 _SUBMIT_SECONDS = 10.0
-_RETRY_SECONDS = 10
 _FAILED_SECONDS = 30.0
 _MOST_FAILED = 1000
-
-
-class StillBuilding(InfrastructureError):
-    """An image that was asked for by its name is on its way."""
-
-    kind = "still-building"
-    title = "It is being built"
 
 
 @dataclass(slots=True)
@@ -152,13 +144,12 @@ class RunImages:
     def _still_building(self, repository: str, job: Job | None) -> StillBuilding:
         failed = f"{repository} is being built: pull it again in a while"
         if job is None:
-            return StillBuilding(failed, retry_after=_RETRY_SECONDS)
+            return StillBuilding(failed)
         return StillBuilding(
             failed,
             found=f"job {job.id}, {job.phase or job.state}",
             do=f"watch it at {self._services.settings.effective_public_url}/plans/{job.id}",
             job=job.id,
-            retry_after=_RETRY_SECONDS,
         )
 
     def _failure(self, repository: str, job: Job) -> ManifestUnknown:

@@ -164,9 +164,14 @@ def _subject(document: dict[str, Any]) -> Digest | None:
 
 def _annotations(document: dict[str, Any]) -> dict[str, str]:
     found = document.get("annotations") or {}
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+    if not isinstance(found, dict) or not all(_is_text(part) for pair in found.items() for part in pair):
         raise ManifestInvalid("the manifest's annotations are not names and texts")
     return found
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a text that can be said again: JSON knows halves of characters, which UTF-8 does not."""
+    return isinstance(value, str) and value == value.encode(errors="ignore").decode()
 
 
 def _list(value: Any, where: str) -> list[Any]:

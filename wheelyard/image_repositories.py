@@ -117,37 +117,21 @@ class Repositories:
             must have each of them already: nobody gets at a blob by naming it in a manifest of his own.
         :raises UnknownPart: it lacks one.
         """
+        if not made:
+            with self._database.reading() as session:
+                _check_parts(session, repository, manifest)
+            for digest in manifest.blobs:
+                # Young from here on, so that no collection takes it before the rows below are written.
+                if self._store.renew_blob(digest) is None:
+                    raise _lacks_blob(repository, digest)
         with self._database.transaction() as session:
             if not made:
-                self._check_parts(session, repository, manifest)
+                _check_parts(session, repository, manifest)
             known = session.get(ImageManifestRow, (repository, str(manifest.digest)))
             if known is None:
                 fields = {"repository": repository, "digest": str(manifest.digest)}
                 change = note_change(self._store, Change.IMAGE_MANIFEST, actor, fields, self._clock)
                 set_manifest(session, repository, manifest, at=change.at, actor=actor)
-
-    def _check_parts(self, session: Session, repository: str, manifest: Manifest) -> None:
-        here = _blobs_in(session, repository, manifest.blobs)
-        for digest in manifest.blobs:
-            # Young from here on, so that no collection takes it before the rows below are written.
-            if digest not in here or self._store.renew_blob(digest) is None:
-                raise UnknownPart(
-                    f"the manifest names a blob that the repository {repository} does not have",
-                    expected=f"{digest} pushed, or mounted, before the manifest",
-                    do="push that blob first",
-                    digest=str(digest),
-                )
-        row = ImageManifestRow
-        named = [str(digest) for digest in manifest.manifests]
-        query = select(row.digest).where(row.repository == repository, row.digest.in_(named))
-        lacking = set(named) - set(session.scalars(query))
-        if lacking:
-            raise UnknownPart(
-                f"the index names a manifest that the repository {repository} does not have",
-                expected=f"{min(lacking)} pushed before the index",
-                do="push that manifest first",
-                digest=min(lacking),
-            )
 
     @repeated
     def remove_manifest(self, repository: str, digest: Digest, actor: str) -> None:
@@ -182,6 +166,33 @@ def stored_manifest(store: Store, digest: Digest) -> Manifest | None:
         return None
     with stream:
         return read_manifest(stream.read())
+
+
+def _check_parts(session: Session, repository: str, manifest: Manifest) -> None:
+    here = _blobs_in(session, repository, manifest.blobs)
+    for digest in manifest.blobs:
+        if digest not in here:
+            raise _lacks_blob(repository, digest)
+    row = ImageManifestRow
+    named = [str(digest) for digest in manifest.manifests]
+    query = select(row.digest).where(row.repository == repository, row.digest.in_(named))
+    lacking = set(named) - set(session.scalars(query))
+    if lacking:
+        raise UnknownPart(
+            f"the index names a manifest that the repository {repository} does not have",
+            expected=f"{min(lacking)} pushed before the index",
+            do="push that manifest first",
+            digest=min(lacking),
+        )
+
+
+def _lacks_blob(repository: str, digest: Digest) -> UnknownPart:
+    return UnknownPart(
+        f"the manifest names a blob that the repository {repository} does not have",
+        expected=f"{digest} pushed, or mounted, before the manifest",
+        do="push that blob first",
+        digest=str(digest),
+    )
 
 
 def _blobs_in(session: Session, repository: str, digests: Iterable[Digest]) -> set[Digest]:

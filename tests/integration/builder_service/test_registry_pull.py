@@ -143,8 +143,9 @@ def test_a_blob_that_the_repository_does_not_have_is_unknown_even_where_the_stor
         answer = registry_door.guest.get(f"/v2/team/app/blobs/{digest}")
         assert (answer.status_code, code_of(answer)) == (404, "BLOB_UNKNOWN")
         assert registry_door.guest.head(f"/v2/team/app/blobs/{digest}").status_code == 404
-    answer = registry_door.guest.get(f"/v2/team/app/manifests/{secret.manifest_digest}")
-    assert (answer.status_code, code_of(answer)) == (404, "MANIFEST_UNKNOWN")
+    for digest in (secret.manifest_digest, secret.layers[0].digest, secret.image_id, ABSENT):
+        answer = registry_door.guest.get(f"/v2/team/app/manifests/{digest}")
+        assert (answer.status_code, code_of(answer)) == (404, "MANIFEST_UNKNOWN")
 
 
 def test_blobs_come_from_the_store_itself_where_the_setting_says_so(settings_with, redis_url, serve):

@@ -311,6 +311,8 @@ def test_layers_that_no_registry_has_need_not_be_pushed(registry_door):
         (b'{"schemaVersion": 2, "manifests": [{"digest": 5, "size": 1}]}', MEDIA_INDEX),
         (b'{"schemaVersion": 2, "manifests": {}}', MEDIA_INDEX),
         (b'{"schemaVersion": 2, "manifests": [], "annotations": [1]}', MEDIA_INDEX),
+        (b'{"schemaVersion": 2, "manifests": [], "annotations": {"half": "\\ud800"}}', MEDIA_INDEX),
+        (b'{"schemaVersion": 2, "manifests": [], "artifactType": "a\\u0000b"}', MEDIA_INDEX),
         (b"[" * 100_000, MEDIA_MANIFEST),
         (b"{}", "text/html"),
     ],

@@ -32,7 +32,11 @@ def main() -> None:
         try:
             take(task)
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are failures, too
-            traceback.print_exception(type(error), error, own_part(error.__traceback__))
+            lines = traceback.format_exception(type(error), error, own_part(error.__traceback__))
+            # The frames speak for themselves; whoever reads them is not told of a defect of ours.
+            shown = "".join(lines).replace("Traceback (most recent call last):\n", "")
+            with contextlib.suppress(Exception):
+                print(shown, end="", file=sys.stderr)
             said = traceback.format_exception_only(type(error), error)
             event = {"event": "failed", "reason": "".join(said).strip()}
         if os.getpid() != own:

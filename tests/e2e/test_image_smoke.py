@@ -145,7 +145,7 @@ def test_the_built_dockerfile_prints_the_same_as_the_image(
     )
     traits = engine.traits
     limits = [word for word in traits.run_options if word == "--ulimit" or word[0] != "-"]
-    build = [*traits.command, "build", "--quiet", "--network", "none", *limits]
+    build = [*traits.command, "build", "--quiet", "--layers=false", "--network", "none", *limits]
     base = run_command([*build, str(pip)], timeout=300).strip()
     try:
         run_command([*build, "--build-arg", f"BASE={base}", "--tag", theirs, str(folder)], timeout=300)

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import TOOLCHAIN, Stack
 from tests.e2e.made_toolchain import remove_images
 from tests.e2e.projects import DECLARED, PYPROJECT
 from wheelyard.process import run_command
@@ -71,7 +71,7 @@ def base(stack: Stack, engine: CommandEngine) -> Iterator[str]:
 @pytest.fixture
 def app(stack: Stack, tmp_path: Path) -> Path:
     """The application, whose Dockerfile installs what the cache has."""
-    (toolchain,) = [one for one in stack.answer("toolchain", "list") if one["image"]]
+    (toolchain,) = [one for one in stack.answer("toolchain", "list") if one["name"] == TOOLCHAIN]
     folder = tmp_path / "small-app"
     folder.mkdir()
     (folder / "requirements.txt").write_text("comparedemo==1.0\n")

@@ -69,6 +69,9 @@ def mistake(words: list[str]) -> str:
             continue
         if word.startswith("-") and word != "-" and word in options_of(command):
             continue
+        if word not in command.commands and getattr(command, "default_command", ""):
+            rest.insert(0, word)
+            word = command.default_command
         if word not in command.commands:
             return f"there is no command {word!r} in {' '.join(words)!r}"
         command = command.commands[word]

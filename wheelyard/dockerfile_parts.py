@@ -58,7 +58,11 @@ class LayerFile:
     @classmethod
     def from_document(cls, document: Mapping[str, str]) -> LayerFile:
         """Inverse of `to_document`."""
-        return cls(**{**document, "digest": Digest.parse(document["digest"])})
+        return cls(
+            title=document["title"],
+            digest=Digest.parse(document["digest"]),
+            media_type=document["media_type"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

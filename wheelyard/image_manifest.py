@@ -10,9 +10,8 @@ from typing import Any
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError
 from wheelyard.image_name import check_digest
-from wheelyard.oci import MEDIA_INDEX, MEDIA_MANIFEST
+from wheelyard.oci import MEDIA_DOCKER_MANIFEST, MEDIA_INDEX, MEDIA_MANIFEST
 
-MEDIA_DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 MEDIA_DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 IMAGES = (MEDIA_MANIFEST, MEDIA_DOCKER_MANIFEST)
 INDEXES = (MEDIA_INDEX, MEDIA_DOCKER_LIST)

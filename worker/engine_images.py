@@ -11,10 +11,10 @@ import structlog
 
 from wheelyard.errors import EngineFailed
 from wheelyard.image_record import blob_opener
+from wheelyard.loopback_registry import LoopbackRegistry
 from wheelyard.oci import Image, write_docker_archive
 from wheelyard.store.contract import Store
 from worker.engine.contract import Engine
-from worker.image_door import offer_image
 
 KEPT = 16
 """Images that stay for the layers that the next one shares with them; more than are tested at once."""
@@ -52,12 +52,12 @@ class EngineImages:
 
     def _pull(self, image: Image, place: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        opener = blob_opener(self._store)
-        with offer_image(image, opener) as reference:
+        registry = LoopbackRegistry(image, blob_opener(self._store))
+        with registry.serving():
             # First the name, then the image: one that a dead worker left is found by it.
-            place.write_text(reference)
+            place.write_text(registry.exact_reference)
             try:
-                found = self._engine.pull(reference)
+                found = self._engine.pull(registry.exact_reference)
             except EngineFailed as error:
                 logger.info("the engine can't pull from this process; it gets an archive", error=str(error))
                 found = ""

@@ -5,24 +5,33 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
 from tests.layers import tiny_image
 from wheelyard.errors import Cancelled, EngineFailed, TimedOut
+from wheelyard.loopback_registry import LoopbackRegistry
 from wheelyard.oci import Runtime
 from wheelyard.store.folder import FolderStore
 from worker.engine.command import CommandEngine
 from worker.engine.contract import ProgramSpec
 from worker.engine.traits import detect_docker, detect_podman
 from worker.engine_images import EngineImages
-from worker.image_door import offer_image
 from worker.proof_image import _static_busybox, load_proof_image
 
 pytestmark = pytest.mark.engine
 
 JOB = "contract-program"
 MIB = 1 << 20
+
+
+@contextmanager
+def offered(image, open_blob):
+    """The reference by which an image can be pulled while the block runs."""
+    registry = LoopbackRegistry(image, open_blob)
+    with registry.serving():
+        yield registry.exact_reference
 
 
 @pytest.fixture(scope="module", params=["podman", "docker"])
@@ -123,7 +132,7 @@ def test_runs_as_the_images_own_user_with_its_variables_and_folder(engine, tmp_p
     runtime = Runtime(user="1234:99", environment={"PATH": "/bin", "WORD": "a b"}, workdir="/work")
     image = tiny_image(store, {"work/x": b"1"}, runtime=runtime, busybox=_static_busybox(tmp_path))
     images = EngineImages(engine, store, tmp_path / "tested", kept=0)
-    with offer_image(image, store.open_blob) as reference:
+    with offered(image, store.open_blob) as reference:
         found = engine.pull(reference)
     spec = ProgramSpec(
         image=found, job=JOB, owner="t", argv=("sh", "-c", "id -u; id -g; echo $WORD; pwd"), memory=64 * MIB
@@ -146,7 +155,7 @@ def test_a_pulled_image_gets_no_layer_that_is_there_already(engine, tmp_path):
 
     references = []
     for image in (first, second):
-        with offer_image(image, open_blob) as reference:
+        with offered(image, open_blob) as reference:
             assert engine.pull(reference) == str(image.id)
             references.append(reference)
     assert asked.count(str(first.layers[0].digest)) == 1
@@ -161,7 +170,7 @@ def test_as_many_images_stay_as_are_kept_and_those_of_others_do(engine, tmp_path
     made = [
         tiny_image(store, {"number": str(number).encode() + tmp_path.name.encode()}) for number in range(4)
     ]
-    with offer_image(made[0], store.open_blob) as own:
+    with offered(made[0], store.open_blob) as own:
         engine.pull(own)
     images = EngineImages(engine, store, tmp_path / "tested", kept=2)
     for image in made:
@@ -196,7 +205,7 @@ def test_the_door_gives_nothing_but_its_image_and_only_by_its_name(tmp_path):
 
     store = FolderStore(tmp_path / "store")
     image, other = tiny_image(store, {"a": b"a"}), tiny_image(store, {"b": b"b"})
-    with offer_image(image, store.open_blob) as reference:
+    with offered(image, store.open_blob) as reference:
         host, _, name = reference.partition("/")
         repository = name.partition("@")[0]
 

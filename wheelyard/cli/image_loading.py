@@ -10,8 +10,8 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import IO
 
-from wheelyard.cli.loopback_registry import LoopbackRegistry
 from wheelyard.errors import EngineFailed, InfrastructureError, InputError
+from wheelyard.loopback_registry import LoopbackRegistry
 from wheelyard.oci import BlobOpener, Image, write_docker_archive
 from wheelyard.process import run_command
 

@@ -1,4 +1,4 @@
-"""A registry of one image on loopback, while it is loaded: the engine takes the layers that it lacks."""
+"""A registry of one image on loopback, from which this machine's engine takes the layers that it lacks."""
 
 from __future__ import annotations
 
@@ -36,8 +36,17 @@ class LoopbackRegistry:
 
     @property
     def reference(self) -> str:
-        """What the engine pulls."""
-        return f"127.0.0.1:{self._server.server_port}/{self.repository}:{_TAG}"
+        """What the engine pulls, by a tag."""
+        return f"{self._place}:{_TAG}"
+
+    @property
+    def exact_reference(self) -> str:
+        """The same, by the digest of the manifest: an engine that has it for another image asks again."""
+        return f"{self._place}@{self.image.digest}"
+
+    @property
+    def _place(self) -> str:
+        return f"127.0.0.1:{self._server.server_port}/{self.repository}"
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -98,7 +107,7 @@ class _Request(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
-        """Keep the command's output its own."""
+        """What an engine asks is no news, and no part of a command's output."""
 
     def do_GET(self) -> None:
         """Answer GET and HEAD."""

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/images", tags=["images"])
     "/{image:path}/dockerfile",
     operation_id="get_image_dockerfile",
     summary="A Dockerfile that makes what an image holds",
-    response_class=PlainTextResponse,
+    response_class=Response,
     responses={
         200: {"content": {"text/plain": {}, "application/json": {}}, "description": "As `form` says"},
         **responses(403, 404, 422),

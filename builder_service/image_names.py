@@ -104,7 +104,7 @@ def list_images(
     operation_id="put_image_tag",
     summary="Let a tag stand for an image that was made here",
     dependencies=[Depends(allowed(Scope.PUBLISH))],
-    responses=responses(401, 403, 404, 413, 422),
+    responses=responses(400, 401, 403, 404, 413, 422),
 )
 def put_tag(body: TagBody, services: Opened, identity: CurrentIdentity) -> TagDocument:
     """The same again is a no-op. What the tag stood for before stays in its history, and by its digest."""

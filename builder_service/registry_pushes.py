@@ -24,6 +24,7 @@ from builder_service.registry_errors import (
     BlobUnknown,
     DigestInvalid,
     ManifestUnknown,
+    NameInvalid,
     RegistryRoute,
     Unsupported,
     UploadInvalid,
@@ -33,8 +34,8 @@ from builder_service.registry_reads import may_give_blob
 from builder_service.services import Opened, Services
 from builder_service.tokens import CurrentIdentity
 from wheelyard.digests import CHUNK, Digest
-from wheelyard.errors import NotFound
-from wheelyard.identity import Identity
+from wheelyard.errors import Forbidden, NotFound
+from wheelyard.identity import EVERYBODY, Identity
 from wheelyard.image_manifest import MAX_MANIFEST_BYTES, Manifest, ManifestInvalid, read_manifest
 from wheelyard.image_name import ImageName
 from wheelyard.image_uploads import ImageUpload, UploadPart, out_of_order
@@ -42,6 +43,7 @@ from wheelyard.image_uploads import ImageUpload, UploadPart, out_of_order
 APART = r"/v2/.*"
 """The addresses that look after the size of their bodies themselves, as a regular expression."""
 _RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/[0-9*]+)?")
+_UPLOAD = re.compile(r"[0-9a-f]{32}")
 _MOST_TAGS = 50
 router = APIRouter(include_in_schema=False, route_class=RegistryRoute, dependencies=PUBLISHER)
 DigestQuery = Annotated[str, Query(max_length=200)]
@@ -130,7 +132,13 @@ def _mount(
     services: Services, identity: Identity, repository: str, digest: str, source: str
 ) -> Digest | None:
     """Give a repository what another one has, where the sender may read that; None where he must push it."""
-    wanted, other = read_digest(digest), check_readable(read_name(source), identity)
+    wanted = read_digest(digest)
+    reader = EVERYBODY if services.settings.public_reads else identity
+    try:
+        other = check_readable(read_name(source), reader)
+    except (Forbidden, NameInvalid):
+        # Clients name by themselves whatever they know of: what can't be mounted is pushed (202).
+        return None
     if not may_give_blob(services, other, wanted) or services.store.renew_blob(wanted) is None:
         return None
     services.repositories.add_blob(repository, wanted)
@@ -138,10 +146,12 @@ def _mount(
 
 
 def _upload(services: Services, repository: str, upload_id: str) -> ImageUpload:
+    if not _UPLOAD.fullmatch(upload_id):
+        raise UploadUnknown("there is no such upload", do="begin the push anew", upload=upload_id[:64])
     try:
-        return services.image_uploads.get(repository, upload_id[:64])
+        return services.image_uploads.get(repository, upload_id)
     except NotFound as error:
-        raise UploadUnknown(error.failed, do=error.do, upload=upload_id[:64]) from error
+        raise UploadUnknown(error.failed, do=error.do, upload=upload_id) from error
 
 
 def _check_range(request: Request, upload: ImageUpload) -> None:

@@ -30,7 +30,7 @@ _MOST_LISTED = 1000
 _REFERRERS_PAGE = 500
 router = APIRouter(include_in_schema=False, route_class=RegistryRoute, dependencies=READER)
 Page = Annotated[int | None, Query(ge=0)]
-Last = Annotated[str, Query(max_length=1000)]
+Last = Annotated[str, Query(max_length=1000, pattern=r"^[^\x00]*$")]
 
 
 @router.get("/v2/_catalog")
@@ -118,6 +118,9 @@ def _manifest_response(services: Services, request: Request, repository: str, re
         "Cache-Control": "no-cache",
         "X-Content-Type-Options": "nosniff",
     }
+    if services.store.blob_size(manifest.digest) is None:
+        # Whoever is told that it is here does not push it again.
+        raise _no_manifest(repository, reference)
     if request.headers.get("if-none-match", "") == etag:
         return Response(status_code=304, headers=headers)
     if request.method == "HEAD":

@@ -13,7 +13,7 @@ from wheelyard.oci import MEDIA_MANIFEST
 from wheelyard.store.contract import Store
 
 REFERRERS = "referrers/"
-_SUBJECTS = f"{REFERRERS}subjects/"
+SUBJECTS = f"{REFERRERS}subjects/"
 _PARTS = f"{REFERRERS}parts/"
 MEDIA_EMPTY = "application/vnd.oci.empty.v1+json"
 EMPTY = b"{}"
@@ -71,7 +71,7 @@ def attach(
         }
     )
     store.put_document(_part_name(digest, made.digest), document)
-    store.put_document(f"{_SUBJECTS}{subject.hex}/{made.digest.hex}.json", document)
+    store.put_document(f"{SUBJECTS}{subject.hex}/{made.digest.hex}.json", document)
     return made.digest
 
 
@@ -81,7 +81,7 @@ def referrers_of(store: Store, subject: Digest) -> list[Manifest]:
     :raises StoreUnavailable: the store does not answer.
     """
     found = []
-    for name in store.list_documents(f"{_SUBJECTS}{subject.hex}/"):
+    for name in store.list_documents(f"{SUBJECTS}{subject.hex}/"):
         body = store.get_document(name)
         if body is not None:
             found.append(_manifest_of(json.loads(body)))
@@ -105,7 +105,7 @@ def subject_of(store: Store, manifest: Digest, body: bytes) -> Digest | None:
     subject = read_manifest(body).subject
     if subject is None:
         return None
-    kept = store.get_document(f"{_SUBJECTS}{subject.hex}/{manifest.hex}.json")
+    kept = store.get_document(f"{SUBJECTS}{subject.hex}/{manifest.hex}.json")
     return None if kept is None else subject
 
 

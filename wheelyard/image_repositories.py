@@ -96,6 +96,7 @@ class Repositories:
                 )
             )  # fmt: skip
 
+    @repeated
     def remove_blob(self, repository: str, digest: Digest) -> bool:
         """Take away what was pushed to a repository, unless a manifest there names it.
 
@@ -106,7 +107,8 @@ class Repositories:
             here = (row.repository == repository, row.digest == str(digest))
             if session.scalar(select(exists().where(*here, row.manifest != ""))):
                 return False
-            gone = session.execute(delete(row).where(*here))
+            # A manifest that names it may come in between: its row stays.
+            gone = session.execute(delete(row).where(*here, row.manifest == ""))
             return bool(gone.rowcount)  # type: ignore[attr-defined]  # a delete has one
 
     @repeated
@@ -148,7 +150,10 @@ class Repositories:
                     digest=str(digest),
                 )
             tag = ImageTagRow
-            here = select(tag).where(tag.repository == repository, tag.digest == str(digest))
+            # Locked: one that moves to another manifest meanwhile is not taken away.
+            here = (
+                select(tag).where(tag.repository == repository, tag.digest == str(digest)).with_for_update()
+            )
             for tagged in session.scalars(here.order_by(tag.tag)).all():
                 remove_tag_row(session, self._store, tagged, actor, self._clock)
             fields = {"repository": repository, "digest": str(digest), "removed": True}

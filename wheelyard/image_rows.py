@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from wheelyard.digests import Digest
@@ -13,6 +13,9 @@ from wheelyard.index_changes import Change, IndexChange, note_change
 from wheelyard.jobs.models import ImageBlobRow, ImageManifestRow, ImageTagMoveRow, ImageTagRow
 from wheelyard.jobs.rows import new_row
 from wheelyard.store.contract import GRACE_SECONDS, Store
+
+_NEXT_MOMENT = 2e-6
+"""Seconds; changes in the store are named by microseconds."""
 
 
 def set_manifest(session: Session, repository: str, manifest: Manifest, *, at: float, actor: str) -> None:
@@ -46,7 +49,17 @@ def remove_tag_row(
 ) -> None:
     """Take a tag away, inside the caller's transaction."""
     fields = {"repository": row.repository, "tag": row.tag, "digest": "", "media_type": "", "image_key": ""}
+    clock = later_clock(session, row.repository, row.tag, clock)
     set_tag(session, note_change(store, Change.IMAGE_TAG, actor, fields, clock))
+
+
+def later_clock(
+    session: Session, repository: str, tag: str, clock: Callable[[], float]
+) -> Callable[[], float]:
+    """A clock that is not behind a tag's last move: who holds its row is later, whatever his clock says."""
+    move = ImageTagMoveRow
+    last = session.scalar(select(func.max(move.at)).where(move.repository == repository, move.tag == tag))
+    return clock if last is None else lambda: max(clock(), last + _NEXT_MOMENT)
 
 
 def set_tag(session: Session, change: IndexChange) -> None:

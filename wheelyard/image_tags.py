@@ -13,7 +13,7 @@ from wheelyard.errors import NotFound
 from wheelyard.image_manifest import Manifest
 from wheelyard.image_name import ImageName
 from wheelyard.image_repositories import Repositories, stored_manifest
-from wheelyard.image_rows import remove_tag_row, set_tag
+from wheelyard.image_rows import later_clock, remove_tag_row, set_tag
 from wheelyard.index_changes import Change, IndexChange, note_change
 from wheelyard.jobs.database import Database, repeated
 from wheelyard.jobs.models import ImageManifestRow, ImageTagMoveRow, ImageTagRow
@@ -124,7 +124,8 @@ class ImageTags:
                 "media_type": manifest.media_type,
                 "image_key": image_key,
             }
-            change = note_change(self._store, Change.IMAGE_TAG, actor, fields, self._clock)
+            clock = later_clock(session, name.repository, name.tag, self._clock)
+            change = note_change(self._store, Change.IMAGE_TAG, actor, fields, clock)
             set_tag(session, change)
             return tag_of_change(change)
 

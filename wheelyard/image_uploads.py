@@ -60,6 +60,7 @@ class ImageUploads:
         self._database = database
         self._clock = clock
 
+    @repeated
     def begin(self, repository: str, actor: str) -> ImageUpload:
         """A new push; one that nobody goes on with is forgotten after a day."""
         import secrets

@@ -277,3 +277,17 @@ def test_a_lost_blob_of_a_pushed_image_is_told(world):
     assert fault.is_lost
     assert [(name.role, name.name) for name in fault.names] == [(Role.PUSHED, "team/pushed")]
     assert fault.digest in pushed.blobs
+
+
+def test_a_clock_that_is_behind_moves_and_removes_a_tag_all_the_same(world):
+    first, second = world.make(b"early"), world.make(b"late")
+    name, now = ImageName.tagged("clock/app:1"), time.time()
+    ImageTags(world.database, world.store, lambda: now).name_image(
+        name, first.manifest_digest, "ada", image_key=first.key
+    )
+    behind = ImageTags(world.database, world.store, lambda: now - 5)
+    behind.name_image(name, second.manifest_digest, "bob", image_key=second.key)
+    assert world.tags.history("clock/app", "1")[0].digest == second.manifest_digest
+    behind.remove("clock/app", "1", "bob")
+    with pytest.raises(NotFound):
+        behind.remove("clock/app", "1", "bob")

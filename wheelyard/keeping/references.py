@@ -17,6 +17,7 @@ from wheelyard.digests import Digest, key_of
 from wheelyard.errors import WheelyardError
 from wheelyard.image_catalogue import ALL_IMAGES
 from wheelyard.image_record import ImageRecord
+from wheelyard.image_referrers import SUBJECTS
 from wheelyard.index_file import FILES, IndexFile
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.models import FileRow, ImageBlobRow, ImageManifestRow, ToolchainRow
@@ -51,6 +52,7 @@ class Role(StrEnum):
     UPLOADED_METADATA = "metadata of an upload"
     PROVENANCE = "provenance"
     IMAGE = "part of an image"
+    ATTACHED = "part of what is attached to an image"
     PUSHED = "part of an image in the registry"
     TOOLCHAIN = "part of a toolchain"
 
@@ -119,6 +121,7 @@ def read_references(
         yield from _of_registry(session)
     reading.bindings()
     yield from reading.images()
+    yield from reading.attached()
     yield from reading.toolchains(current)
 
 
@@ -154,6 +157,13 @@ class _Reading:
                 for digest in (image.image_id, image.manifest_digest, *layers):
                     title = f"image {image.key[:12]}"
                     yield Reference(digest=digest, role=Role.IMAGE, name=title, key=name)
+
+    def attached(self) -> Iterator[Reference]:
+        for name, document in self._read(SUBJECTS):
+            with _passing(name, self._unreadable):
+                title = f"what is attached to {document['subject'][:19]}"
+                for digest in (document["manifest"]["digest"], *document["blobs"]):
+                    yield Reference(digest=Digest.parse(digest), role=Role.ATTACHED, name=title, key=name)
 
     def toolchains(self, current: dict[str, str]) -> Iterator[Reference]:
         for name, document in self._read(TOOLCHAINS):

@@ -53,6 +53,8 @@ def _left_to_do(reference: Reference) -> str:
         return f"`wheelyard toolchain build {name}`, or restore {reference.digest}"
     if role is Role.UPLOAD:
         return "upload the same file again"
+    if role is Role.ATTACHED:
+        return f"ask for the image again, which attaches it, or restore {reference.digest}"
     if role is Role.PATCH:
         # A plan brings what the recipe has by now into the store.
         project, version, *_ = name.split("-")

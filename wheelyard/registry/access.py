@@ -123,7 +123,7 @@ class Access:
                 str(document.get("token") or document.get("access_token") or ""),
                 float(document.get("expires_in") or 0),
             )
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, TypeError) as error:
             raise InputError(
                 f"the token server of {self._target.registry} gives no token",
                 expected="a JSON document with a token",

@@ -110,7 +110,7 @@ def _mount(connection: Connection, blob: Blob, repository: str) -> bool:
     place = f"{connection.place('blobs/uploads/')}?{query}"
     try:
         response = connection.send("POST", place, b"", {"content-length": "0"})
-    except BROKEN:
+    except httpx2.HTTPError:
         return False
     # 202 is an upload's beginning, of a registry that can't or won't: it ends by itself there.
     return response.status_code == 201
@@ -269,8 +269,16 @@ class _Upload:
 
     def _next(self, response: httpx2.Response, base: str) -> str:
         """The address that an answer sends the upload to."""
-        address = urljoin(base, response.headers.get("location", "") or base)
-        parts, target = urlsplit(address), urlsplit(self._connection.target.url)
+        location = response.headers.get("location", "")
+        try:
+            address = str(httpx2.URL(urljoin(base, location or base)))
+            parts, target = urlsplit(address), urlsplit(self._connection.target.url)
+        except (ValueError, httpx2.InvalidURL) as error:
+            raise RegistryUnavailable(
+                f"{self._connection.target.registry} sends uploads to what is no address",
+                found=location[:200],
+                do="see what the registry's own documents say of it",
+            ) from error
         if parts.netloc == target.netloc:
             # A registry behind a proxy does not always know that it has TLS.
             return parts._replace(scheme=target.scheme).geturl()

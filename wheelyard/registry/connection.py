@@ -22,6 +22,7 @@ _ANSWER_SECONDS = 300.0
 _PAUSES = (0.3, 1.0, 3.0)
 _LONGEST_PAUSE = 30.0
 _DOCUMENT_LIMIT = 8 << 20
+_ANSWERS = 2
 # What a new try may mend: a connection that broke. A name that nobody knows, or a wrong certificate, is none.
 BROKEN = (
     httpx2.ReadError,
@@ -154,14 +155,15 @@ class Connection:
         content: bytes | Callable[[], Iterable[bytes]],
         headers: Mapping[str, str],
     ) -> httpx2.Response:
-        """One request and its answer, whatever that says; a 401 is answered once with what it asks for.
+        """One request and its answer, whatever that says; a 401 is answered with what it asks for.
 
         :param content: bytes, or what gives them in pieces from their beginning, each time that it is called.
         :raises httpx2.HTTPError: there is no answer.
         """
         # An upload's address may be in another host's storage: the login is for the registry alone.
         ours = httpx2.URL(address).netloc == httpx2.URL(self.target.url).netloc
-        while True:
+        # A token that another thread got, then one of our own; who refuses that, refuses all of them.
+        for left in range(_ANSWERS, -1, -1):
             access = self._access.header() if ours else ""
             response = self._http.request(
                 method,
@@ -169,8 +171,11 @@ class Connection:
                 content=content if isinstance(content, bytes) else content(),
                 headers={**headers, "authorization": access} if access else dict(headers),
             )
-            if response.status_code != 401 or not ours or not self._access.answer(response, access):
-                return response
+            if response.status_code != 401 or not ours or not left:
+                break
+            if not self._access.answer(response, access):
+                break
+        return response
 
     def refused(self, response: httpx2.Response, what: str) -> Exception:
         """The error that an answer stands for."""

@@ -72,7 +72,7 @@ def words_of(response: httpx2.Response) -> str:
     try:
         document = json.loads(response.content)
         texts = [_words(entry) for entry in document["errors"]]
-    except (httpx2.ResponseNotRead, ValueError, KeyError, TypeError):
+    except (httpx2.ResponseNotRead, ValueError, KeyError, TypeError, AttributeError):
         return ""
     return "; ".join(text for text in texts if text)[:500]
 

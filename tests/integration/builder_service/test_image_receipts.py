@@ -184,7 +184,12 @@ def test_what_is_no_name_is_refused(front_door, first):
     assert front_door.guest.get("/v1/images/Team:/receipt").status_code == 422
 
 
-def test_a_token_of_other_channels_does_not_see_a_tag_or_the_beginning_of_a_digest(front_door, first):
+def test_a_token_of_other_channels_does_not_see_a_tag_or_the_beginning_of_a_digest(
+    settings_with, redis_url, serve, tmp_path
+):
+    front_door = serve(settings_with(redis_url=redis_url, public_reads=False))
+    layers = {"ape 1.0": wheel_files("ape", "1.0")}
+    first = Shelf(front_door, tmp_path / "scratch").publish(layers, "team/clip:1.0")
     tokens = front_door.services.tokens
     _token, secret = tokens.create("others", [Scope.READ], channels=["other"], lifetime=60.0)
     headers = {"authorization": f"Bearer {secret}"}

@@ -17,6 +17,7 @@ from tests.integration.builder_service.registry_images import (
     put_manifest,
 )
 from tests.integration.builder_service.test_registry_pull import code_of
+from wheelyard.access_token import Scope
 from wheelyard.digests import Digest
 from wheelyard.image_manifest import MAX_MANIFEST_BYTES
 from wheelyard.oci import MEDIA_CONFIG, MEDIA_INDEX, MEDIA_MANIFEST
@@ -220,6 +221,26 @@ def test_a_mount_of_what_the_other_repository_does_not_have_begins_a_push(regist
         assert registry_door.guest.head(f"/v2/p/wants/blobs/{layer}").status_code == 404
     answer = registry_door.http.post("/v2/p/wants/blobs/uploads/", params={"mount": layer, "from": "p/has"})
     assert answer.status_code == 201
+
+
+def test_a_mount_from_where_the_sender_may_not_read_begins_a_push(registry_door_with):
+    door = registry_door_with(public_reads=False)
+    push_blob(door.http, "other/base", BODY)
+    _token, secret = door.services.tokens.create("team", [Scope.PUBLISH], channels=["team"], lifetime=60.0)
+    for source in ("other/base", "No_Name/"):
+        answer = door.guest.post(
+            "/v2/team/app/blobs/uploads/",
+            params={"mount": DIGEST, "from": source},
+            headers={"authorization": f"Bearer {secret}"},
+        )
+        assert answer.status_code == 202, answer.text
+    assert door.http.head(f"/v2/team/app/blobs/{DIGEST}").status_code == 404
+
+
+def test_no_nul_gets_to_the_database(registry_door):
+    assert registry_door.http.get("/v2/p/nul/blobs/uploads/%00").status_code == 404
+    for address in ("/v2/_catalog", "/v2/p/nul/tags/list"):
+        assert registry_door.http.get(f"{address}?last=%00").status_code in (400, 404, 422)
 
 
 def test_an_image_is_pushed_under_a_tag_and_by_digest(registry_door):

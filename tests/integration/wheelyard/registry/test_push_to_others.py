@@ -142,6 +142,15 @@ def test_a_token_server_that_refuses_is_said_plainly(registry, source, push, con
     assert f"docker login {registry.host}" in refused.value.do
 
 
+def test_a_registry_that_takes_no_token_at_all_is_not_asked_for_ever(registry, source, push, config):
+    registry.tokens, registry.token_uses = True, 0
+    with pytest.raises(Unauthorized):
+        push(
+            make(source, one=1000), f"{registry.host}/team/app:1", logins=config(registry.host, auth=basic())
+        )
+    assert len(registry.requests) < 10
+
+
 @pytest.mark.parametrize(
     ("pattern", "status", "kind", "words"),
     [

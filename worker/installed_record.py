@@ -7,11 +7,14 @@ import csv
 import hashlib
 import io
 import posixpath
+import re
 import tarfile
 import zipfile
 from pathlib import Path
 
 from wheelyard.errors import ForeignOutputRefused
+
+_RECORD = re.compile(r".*/(?:site|dist)-packages/[^/]+\.dist-info/RECORD", re.DOTALL)
 
 
 def check_installed_record(tar: tarfile.TarFile, wheel: Path) -> None:
@@ -25,7 +28,10 @@ def check_installed_record(tar: tarfile.TarFile, wheel: Path) -> None:
     :raises ForeignOutputRefused: any of this is not so; the message names the file.
     """
     layer = {member.name: member for member in tar if member.isfile()}
-    records = [name for name in layer if name.endswith(".dist-info/RECORD")]
+    records = [name for name in layer if _RECORD.fullmatch(name)]
+    # Projects that the wheel vendors have theirs further down.
+    least = min((name.count("/") for name in records), default=0)
+    records = [name for name in records if name.count("/") == least]
     if len(records) != 1:
         raise _refused(wheel, f"{len(records)} RECORD files", "one RECORD")
     site = posixpath.dirname(posixpath.dirname(records[0]))

@@ -54,12 +54,23 @@ def pip_command(pip: str) -> list[str]:
     return [sys.executable, "-I", str(runners[0])] if runners else [pip, "--python", sys.executable]
 
 
+def own_record(root: Path) -> Path:
+    """RECORD of the wheel itself: directly in a site folder, above those of what it vendors."""
+    places = [
+        path
+        for path in sorted(root.rglob("*.dist-info/RECORD"))
+        if path.parent.parent.name in {"site-packages", "dist-packages"}
+    ]
+    least = min((len(path.parts) for path in places), default=0)
+    own = [path for path in places if len(path.parts) == least]
+    if len(own) != 1:
+        sys.exit(f"one RECORD was expected, {len(own)} are there")
+    return own[0]
+
+
 def move_to_scheme(root: Path, python: str, site: str) -> None:
     """Lay the files where a base's own Python finds them, and let scripts begin with it."""
-    places = sorted(root.rglob("*.dist-info/RECORD"))
-    if len(places) != 1:
-        sys.exit(f"one RECORD was expected, {len(places)} are there")
-    old_site = places[0].parent.parent
+    old_site = own_record(root).parent.parent
     new_site = root / site.lstrip("/") if site else old_site
     if new_site != old_site:
         old_prefix, new_prefix = old_site.parents[2], new_site.parents[2]
@@ -143,10 +154,7 @@ def bytecode_of(source: bytes, path: str) -> bytes | None:
 
 def write_record(root: Path) -> None:
     """RECORD with all files that are there now, sorted, each with its hash and size."""
-    records = sorted(root.rglob("*.dist-info/RECORD"))
-    if len(records) != 1:
-        sys.exit(f"one RECORD was expected, {len(records)} are there")
-    record = records[0]
+    record = own_record(root)
     site = record.parent.parent
     for name in DROPPED:
         (record.parent / name).unlink(missing_ok=True)

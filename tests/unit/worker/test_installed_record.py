@@ -56,6 +56,12 @@ def test_a_true_record_passes(wheel):
     check(wheel, FILES, RECORD)
 
 
+def test_the_records_of_vendored_projects_are_files_like_others(wheel):
+    vendored = ("demo/_vendor/other-2.0.dist-info/RECORD", "demo/site-packages/far-1.dist-info/RECORD")
+    files = {**FILES, **{f"{SITE}/{path}": b"" for path in vendored}}
+    check(wheel, files, RECORD + "".join(row(path, b"") for path in vendored))
+
+
 @pytest.mark.parametrize(
     ("files", "record", "found"),
     [

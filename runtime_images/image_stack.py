@@ -94,7 +94,8 @@ def stack_layers(
         tree.lay(contents_of(store, loader, scratch), loader.title)
         libraries = (*libraries, loader)
     allowed = {*spec.optional_libraries, *spec.lower.left_out, *system.left_out}
-    _check_all_met(find_needs(tree, [*lower[ours:], *parts], machine), allowed)
+    finished = find_needs(tree, [*lower[ours:], *parts, app], machine)
+    _check_all_met([need for need in finished if need.owner != app.owner], allowed)
     plan = _planned(spec, wheels, len(libraries))
     light = [make_group_layer(store, [wheel.layer for wheel in group], scratch) for group in plan.light]
     heavy = [wheel.layer for wheel in plan.heavy]

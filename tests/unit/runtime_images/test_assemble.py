@@ -283,6 +283,12 @@ def test_the_application_gets_the_libraries_that_there_are(workshop, linker, put
     assert record.left_out == ("libnowhere.so.2",)
 
 
+def test_a_library_of_the_application_meets_a_wheel_s_need_in_the_finished_image_too(workshop, linker):
+    pin = workshop.wheel("ape", {f"{SITE}/ape.so": linker.library("", ("libfoo.so.1",))})
+    app = workshop.app({"lib/libfoo.so.1": linker.library("libfoo.so.1", ("libnowhere.so.2",))})
+    assert workshop.assemble(pin, app=app).left_out == ("libnowhere.so.2",)
+
+
 def test_the_record_says_which_tools_are_absent_and_where_the_others_are(workshop, tars):
     pin = workshop.wheel("ape", {f"{SITE}/pip/__init__.py": b"", f"{SITE}/git/__init__.py": b""})
     record = workshop.assemble(pin)

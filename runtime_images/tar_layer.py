@@ -86,18 +86,21 @@ def normalise_tar(source: Path, target: IO[bytes], rules: TarRules, extra: Itera
     but "may be run" are dropped.
 
     :param source: an uncompressed tar.
-    :param extra: members that are added; a foreign one of the same path is refused.
+    :param extra: members that are added; a foreign one of the same path is refused, unless both are folders.
     :raises ForeignOutputRefused: or the class that the rules name: an absolute path, `..`, a device or hard
         link, a setuid file, a link out of the place, a name that a layer must not have, or no whole tar.
     """
     try:
         with tarfile.open(source, mode="r:", encoding="utf-8") as tar:
             members = {member.path: member for member in extra}
+            folders = {path for path, member in members.items() if member.kind == tarfile.DIRTYPE}
             for entry in _entries(tar, rules):
                 member = _checked(tar, entry, rules)
                 if member is None:
                     continue
-                if member.path in members:
+                if member.path in folders and member.kind == tarfile.DIRTYPE:
+                    folders.remove(member.path)
+                elif member.path in members:
                     raise _refused(rules, entry.name, "a path comes twice")
                 members[member.path] = member
             links = {m.path: m.target for m in members.values() if m.kind == tarfile.SYMTYPE}

@@ -228,6 +228,12 @@ def test_without_an_application_there_is_still_a_working_folder(workshop):
     ]
 
 
+def test_the_working_folder_may_be_one_of_the_application(workshop):
+    app = workshop.app({"src": None, "src/main.py": b""})
+    files = workshop.files(workshop.assemble(app=app, workdir="/app/src").layers[-1])
+    assert sorted(files) == ["app", "app/src", "app/src/main.py"]
+
+
 @pytest.mark.parametrize(
     "members", [{"../x": b""}, {"/x": b""}, {"l": "/etc"}, {"l": "../../x"}, {".wh.x": b""}]
 )

@@ -114,6 +114,15 @@ def test_refuses_a_path_below_a_link(tars):
     assert "below a link" in refusal.value.found
 
 
+def test_a_folder_that_is_added_and_comes_too_is_the_same_folder(tars):
+    added = [NewMember(path="app/src", kind=tarfile.DIRTYPE)]
+    rules = TarRules(origin="the application", place="app")
+    both = normalised(tars.write({"src": None, "src/main.py": b""}), rules, added)
+    assert both == normalised(tars.write({"src/main.py": b""}), rules)
+    with pytest.raises(ForeignOutputRefused, match="must not"):
+        normalised(tars.write({"src": b"a file"}), rules, added)
+
+
 def test_refuses_a_path_that_comes_twice(tars):
     with pytest.raises(ForeignOutputRefused) as refusal:
         normalised(tars.write({"a": b"1", "./a": b"2"}))

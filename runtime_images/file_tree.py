@@ -18,24 +18,33 @@ class FileTree:
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._owners: dict[str, str] = {}
+        # All in which something lies or once lay, whether a layer has it as a member of its own or not.
+        self._folders: set[str] = set()
 
     def lay(self, contents: LayerContents, owner: str = "") -> None:
         """Lay a layer on top as a container engine would: what it holds wins, its whiteouts delete.
 
+        A file or link hides a folder of its path with all that lies below. What the layer itself holds stays.
+
         :param owner: whose files these are, where anybody will ask.
         """
+        gone, emptied, held = set[str](), set[str](), dict[str, Entry]()
         for path, entry in contents.entries.items():
             folder, _, name = path.rpartition("/")
             if name == _OPAQUE:
-                self._remove_below(folder, keep=contents)
+                emptied.add(folder)
             elif name.startswith(_WHITEOUT):
-                victim = f"{folder}/{name.removeprefix(_WHITEOUT)}".lstrip("/")
-                self._entries.pop(victim, None)
-                self._remove_below(victim, keep=contents)
+                gone.add(f"{folder}/{name.removeprefix(_WHITEOUT)}".lstrip("/"))
             else:
-                self._entries[path] = entry
-                if owner and entry.kind != "folder":
-                    self._owners[path] = owner
+                held[path] = entry
+                if entry.kind != "folder" and path in self._folders:
+                    emptied.add(path)
+        if gone or emptied:
+            self._remove(gone, emptied)
+        for path, entry in held.items():
+            self._put(path, entry)
+            if owner and entry.kind != "folder":
+                self._owners[path] = owner
 
     def add(self, contents: LayerContents, owner: str) -> None:
         """Add a layer that must not change anything below it.
@@ -61,7 +70,7 @@ class FileTree:
             )
         for path, entry in contents.entries.items():
             if path not in self._entries:
-                self._entries[path] = entry
+                self._put(path, entry)
                 self._owners[path] = owner
 
     def get(self, path: str) -> Entry | None:
@@ -111,7 +120,25 @@ class FileTree:
                 ahead = [*entry.target.split("/"), *ahead]
         return []
 
-    def _remove_below(self, folder: str, keep: LayerContents) -> None:
-        for path in [path for path in self._entries if path.startswith(folder + "/")]:
-            if path not in keep.entries:
+    def _put(self, path: str, entry: Entry) -> None:
+        self._entries[path] = entry
+        folder = path.rpartition("/")[0]
+        while folder and folder not in self._folders:
+            self._folders.add(folder)
+            folder = folder.rpartition("/")[0]
+
+    def _remove(self, gone: set[str], emptied: set[str]) -> None:
+        """Delete paths with all below them, and all below some that stay; goes through the entries once."""
+        tops = gone | emptied
+        below = {folder for folder in ("", *self._folders) if not tops.isdisjoint(_upwards(folder))}
+        for path in list(self._entries):
+            if path in gone or path.rpartition("/")[0] in below:
                 del self._entries[path]
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    """A folder and all above it, the root (an empty text) at the end."""
+    yield folder
+    while folder:
+        folder = folder.rpartition("/")[0]
+        yield folder

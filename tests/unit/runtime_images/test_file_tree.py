@@ -75,3 +75,34 @@ def test_an_upper_layer_wins_and_its_whiteouts_delete(tars):
     tree.lay(tars.contents({"a/x": b"1", "a/y": b"2", "b/z": b"3"}))
     tree.lay(tars.contents({"a/.wh.x": b"", "b/.wh..wh..opq": b"", "b/new": b"4"}))
     assert sorted(path for path, _ in tree.items()) == ["a/y", "b/new"]
+
+
+@pytest.mark.parametrize("over", ["usr/lib64", b"a file"])
+def test_a_link_or_file_over_a_folder_hides_what_lay_below_it(tars, over):
+    tree = FileTree()
+    tree.lay(tars.contents({"lib64": None, "lib64/a": b"1", "opt/deep/down/b": b"2", "opt2/c": b"3"}))
+    tree.lay(tars.contents({"lib64": over, "opt": over}))
+    assert sorted(path for path, _ in tree.items()) == ["lib64", "opt", "opt2/c"]
+
+
+def test_a_whiteout_spares_what_its_own_layer_holds_in_whatever_order(tars):
+    tree = FileTree()
+    tree.lay(tars.contents({"a/x": b"1", "b/old": b"2", "b/c/d": b"3"}))
+    tree.lay(tars.contents({"a/x": b"4", "a/.wh.x": b"", "b/c/new": b"5", ".wh.b": b""}))
+    assert sorted(path for path, _ in tree.items()) == ["a/x", "b/c/new"]
+
+
+def test_many_whiteouts_go_through_the_entries_once(tars):
+    class Counting(dict):
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            return super().__iter__()
+
+    tree = FileTree()
+    tree._entries = entries = Counting()
+    tree.lay(tars.contents({f"a/{number}/x": b"" for number in range(50)}))
+    tree.lay(tars.contents({f"a/.wh.{number}": b"" for number in range(50)}))
+    assert dict(entries.items()) == {}
+    assert entries.passes == 1

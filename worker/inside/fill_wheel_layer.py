@@ -75,8 +75,11 @@ def move_to_scheme(root: Path, python: str, site: str) -> None:
     if new_site != old_site:
         old_prefix, new_prefix = old_site.parents[2], new_site.parents[2]
         if old_prefix != new_prefix:
+            # By way of a folder apart: one of the two may lie in the other (/usr and /usr/local).
+            apart = root / ".moved"
+            old_prefix.rename(apart)
             new_prefix.parent.mkdir(parents=True, exist_ok=True)
-            old_prefix.rename(new_prefix)
+            apart.rename(new_prefix)
         # pip's lines of RECORD go through the site folder, whose depth is the same in both.
         moved = new_prefix / old_site.relative_to(old_prefix)
         new_site.parent.mkdir(parents=True, exist_ok=True)

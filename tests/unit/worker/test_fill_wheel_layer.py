@@ -41,3 +41,23 @@ def test_two_records_beside_each_other_are_refused(tmp_path):
     lay(tmp_path, OWN, "other-1.0.dist-info/RECORD")
     with pytest.raises(SystemExit, match="2 are there"):
         write_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        "usr/lib/python3.12/site-packages",
+        "usr/local/py/lib/python3.12/site-packages",
+        "usr/lib64/python3.12/site-packages",
+        "opt/py/lib/python3.12/site-packages",
+        "usr/local/lib/python3.12/site-packages",
+    ],
+)
+def test_a_prefix_may_lie_above_or_below_the_one_that_pip_took(tmp_path, site):
+    lay(tmp_path, OWN, "demo.py", "../../../bin/demo")
+    move_to_scheme(tmp_path, "", f"/{site}")
+    prefix = site.rsplit("/", 3)[0]
+    assert files(tmp_path) == sorted([f"{prefix}/bin/demo", f"{site}/demo.py", f"{site}/{OWN}"])
+    write_record(tmp_path)
+    rows = (tmp_path / site / OWN).read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["../../../bin/demo", OWN, "demo.py"]

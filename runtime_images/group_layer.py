@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ GROUP_FORMAT = 1
 """Raised when the same members would become another layer; part of its name."""
 
 _NAMES_SHOWN = 20
+_GROUP = re.compile(r"\d+ wheels: ")
 
 
 def make_group_layer(store: Store, members: Sequence[Layer], scratch: Path) -> Layer:
@@ -48,6 +50,11 @@ def make_group_layer(store: Store, members: Sequence[Layer], scratch: Path) -> L
         with union.open("wb") as target:
             write_layer_tar(target, found.values())
         return keep_layer(store, name, union, _title(members), scratch)
+
+
+def is_group(layer: Layer) -> bool:
+    """Whether several wheels share a layer, by its title."""
+    return _GROUP.match(layer.title) is not None
 
 
 def _member(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> NewMember:

@@ -15,6 +15,7 @@ class Project:
     """An installed Python project, as its `.dist-info` says.
 
     :param name: canonical (PEP 503).
+    :param folder: path of its `.dist-info` in the image.
     :param requires: what it requires (PEP 508), as METADATA has it.
     :param files: paths in the image that its RECORD names.
     :param components: what its own SBOMs (PEP 770) say is inside, such as libraries that were grafted in.
@@ -22,6 +23,7 @@ class Project:
 
     name: str
     version: str
+    folder: str
     licence: Licence
     requires: tuple[str, ...]
     files: tuple[str, ...]

@@ -137,6 +137,7 @@ def _projects(texts: dict[str, str]) -> Iterable[Project]:
         yield Project(
             name=canonicalize_name(name),
             version=str(metadata.get("Version") or ""),
+            folder=folder,
             licence=licence_of_metadata(metadata),
             requires=tuple(map(str, metadata.get_all("Requires-Dist") or ())),
             files=_recorded(texts.get(f"{folder}/RECORD", ""), posixpath.dirname(folder)),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import ChainMap, defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from runtime_images.file_tree import FileTree
+from runtime_images.installed_projects import APPLICATION, Installed, find_installed
 from runtime_images.layer_contents import LayerContents
 from runtime_images.layer_facts import LayerFacts
 from runtime_images.licence_names import UNSAID
@@ -43,18 +44,23 @@ class ImageParts:
 def find_parts(record: ImageRecord, layers: Sequence[Read], tree: FileTree) -> ImageParts:
     """Divide the files of an image among those who brought them.
 
-    A path that a wheel's RECORD names is the wheel's; one that dpkg's database names, the package's; what is
-    below /app or in a native's layer is theirs; the rest is the layer's.
+    A path of a wheel's own layer that its RECORD names is the wheel's; one that dpkg's database names, the
+    package's; what is below /app or in a native's layer is theirs; the rest is the layer's.
 
     :param layers: bottom first.
     :param tree: the layers laid on each other.
     """
-    known = _known_parts(record, [facts for _layer, _contents, facts in layers])
-    claimed = _claims(layers, known)
+    installed = find_installed(
+        record,
+        [(layer, facts) for layer, _contents, facts in layers],
+        taken=[_part_of_layer(layer).title for layer, _contents, _facts in layers],
+    )
+    known = _known_parts(installed, [facts for _layer, _contents, facts in layers])
+    claims = _claims(layers, installed, known)
     owners: dict[str, str] = {}
     layer_of: dict[str, int] = {}
     for number, (layer, contents, _facts) in enumerate(layers):
-        rest = _part_of_layer(layer)
+        rest, claimed = _part_of_layer(layer), claims[number]
         for path, entry in contents.entries.items():
             if entry.kind in ("file", "link") and tree.get(path) is entry:
                 title = claimed.get(path) or claimed.get(_source_of(path)) or rest.title
@@ -64,13 +70,12 @@ def find_parts(record: ImageRecord, layers: Sequence[Read], tree: FileTree) -> I
     return ImageParts(parts=tuple(_sized(known, owners, layer_of, of_image, tree)), owners=owners)
 
 
-def _known_parts(record: ImageRecord, facts: Sequence[LayerFacts]) -> dict[str, Part]:
-    pins = {pin.project: pin for pin in record.wheels}
+def _known_parts(installed: Sequence[Installed], facts: Sequence[LayerFacts]) -> dict[str, Part]:
     copyrights = {name: said for each in facts for name, said in each.copyrights.items()}
-    projects = {project.name: project for each in facts for project in each.projects}
+    projects = {one.project.name for one in installed}
     parts: dict[str, Part] = {}
-    for project in projects.values():
-        pin = pins.get(project.name)
+    for one in installed:
+        project, pin = one.project, one.pin
         part = Part(
             kind=PartKind.WHEEL,
             name=project.name,
@@ -100,7 +105,7 @@ def _known_parts(record: ImageRecord, facts: Sequence[LayerFacts]) -> dict[str, 
     return parts
 
 
-def _required(requires: Iterable[str], projects: Mapping[str, object]) -> tuple[str, ...]:
+def _required(requires: Iterable[str], projects: Container[str]) -> tuple[str, ...]:
     """Projects of the image that are required without an extra."""
     found = set()
     for line in requires:
@@ -115,7 +120,10 @@ def _required(requires: Iterable[str], projects: Mapping[str, object]) -> tuple[
     return tuple(sorted(found))
 
 
-def _claims(layers: Sequence[Read], known: Mapping[str, Part]) -> dict[str, str]:
+def _claims(
+    layers: Sequence[Read], installed: Sequence[Installed], known: Mapping[str, Part]
+) -> list[Mapping[str, str]]:
+    """Path to title, for each layer: a RECORD says nothing of other layers, a package's list does."""
     claimed: dict[str, str] = {}
     for _layer, _contents, facts in layers:
         for package in facts.packages:
@@ -128,11 +136,11 @@ def _claims(layers: Sequence[Read], known: Mapping[str, Part]) -> dict[str, str]
                 f"usr/share/doc/{package.name}",
             )
             claimed |= dict.fromkeys(own, title)
-    for _layer, _contents, facts in layers:
-        for project in facts.projects:
-            title = f"{project.name} {project.version}".strip()
-            claimed |= dict.fromkeys(project.files, title)
-    return {path: title for path, title in claimed.items() if title in known}
+    claimed = {path: title for path, title in claimed.items() if title in known}
+    own: list[dict[str, str]] = [{} for _ in layers]
+    for one in installed:
+        own[one.layer] |= dict.fromkeys(one.project.files, one.title)
+    return [ChainMap(each, claimed) for each in own]
 
 
 def _source_of(path: str) -> str:
@@ -144,7 +152,7 @@ def _source_of(path: str) -> str:
 def _part_of_layer(layer: Layer) -> Part:
     """The part that owns what nobody claims in a layer."""
     word, _, rest = layer.title.partition(" ")
-    if layer.title == "application":
+    if layer.title == APPLICATION:
         return Part(kind=PartKind.APPLICATION, name=layer.title)
     if word in ("native", "natives") and rest:
         return Part(kind=PartKind.NATIVE, name=rest)
@@ -177,6 +185,9 @@ def _sized(
     for title, part in sorted(known.items(), key=lambda item: (item[1].kind, item[0])):
         own = sizes.get(title)
         if not own:
+            if part.digest:
+                # A wheel is judged also where others say that its files are theirs.
+                yield part
             continue
         largest = max(own, key=lambda number: (own[number], number))
         share = sum(layers[number].size * size // max(in_layer[number], 1) for number, size in own.items())

@@ -10,7 +10,7 @@ from runtime_images.layer_reading import read_facts
 from wheelyard.digests import Digest, canonical_json
 from wheelyard.store.contract import Store
 
-FACTS_FORMAT = 1
+FACTS_FORMAT = 2
 """Raised when more is read out of a layer; a part of the stored document's name."""
 
 

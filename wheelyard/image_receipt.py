@@ -12,8 +12,8 @@ from wheelyard.digests import Digest
 from wheelyard.store.contract import Store
 
 RECEIPTS = "records/receipts/"
-RECEIPT_FORMAT = 1
-"""Raised when a receipt says more; part of its name, so that it is made again."""
+RECEIPT_FORMAT = 2
+"""Raised when a receipt says more or something else; part of its name, so that it is made again."""
 
 
 class PartKind(StrEnum):

@@ -398,3 +398,80 @@ def test_the_same_image_has_the_same_receipt_in_another_order(images, linker):
         each.pop("layer")
         each.pop("compressed")
     assert first == second
+
+
+def pin_of(project, version="1.0"):
+    filename = f"{project}-{version}-py3-none-any.whl"
+    return WheelPin(project=project, version=version, filename=filename, digest=Digest.of(project.encode()))
+
+
+def says(project, licence, folder, version="1.0", record=""):
+    """A `.dist-info` that says something of a project."""
+    head = f"Name: {project}\nVersion: {version}\nLicense-Expression: {licence}\n"
+    return {f"{folder}/METADATA": head.encode(), f"{folder}/RECORD": record.encode()}
+
+
+AGPL = "License-Expression: AGPL-3.0-only"
+
+
+@pytest.mark.parametrize("version", ["1.0", "9.0"])
+def test_the_application_does_not_speak_for_a_pinned_wheel(images, version):
+    images.layer("ape 1.0", wheel("ape", {"ape.py": b"1"}, AGPL))
+    theirs = f"../../../../{SITE}"
+    record = "".join(
+        f"{theirs}/{path},,\n"
+        for path in ("ape.py", "ape-1.0.dist-info/METADATA", "ape-1.0.dist-info/RECORD")
+    )
+    folder = f"app/lib/site-packages/ape-{version}.dist-info"
+    images.layer("application", says("ape", "MIT", folder, version, record))
+    ape = part(images.receipt(pin_of("ape")), "ape 1.0")
+    assert (ape.kind, ape.licences, ape.files) == (PartKind.WHEEL, ("AGPL-3.0-only",), 3)
+    assert ape.filename == "ape-1.0-py3-none-any.whl"
+
+
+def test_the_application_speaks_for_no_project_of_the_base_and_for_no_layer(images):
+    images.layer("base demo", wheel("ape", {}, AGPL))
+    images.layer("native bee 1.0", {"opt/bee": b"1"})
+    site = "app/lib/site-packages"
+    images.layer(
+        "application",
+        {
+            **says("ape", "MIT", f"{site}/ape-1.0.dist-info"),
+            **says("bee", "MIT", f"{site}/bee-1.0.dist-info", record="x,,\n"),
+        },
+    )
+    receipt = images.receipt()
+    assert part(receipt, "ape 1.0").licences == ("AGPL-3.0-only",)
+    assert (part(receipt, "bee 1.0").kind, part(receipt, "bee 1.0").licences) == (PartKind.NATIVE, ())
+
+
+def test_a_wheel_does_not_speak_for_another_one_of_its_group(images):
+    images.layer(
+        "2 wheels: ape 1.0, bee 1.0",
+        {
+            **wheel("ape", {"ape.py": b"1"}, AGPL),
+            **wheel("bee"),
+            **says("ape", "MIT", f"{SITE}/zoo-1.0.dist-info", record=f"/{SITE}/ape.py,,\n"),
+        },
+    )
+    ape = part(images.receipt(pin_of("ape"), pin_of("bee")), "ape 1.0")
+    assert (ape.licences, ape.files) == (("AGPL-3.0-only",), 3)
+
+
+def test_all_holds_that_is_said_of_a_wheel_in_two_places_of_its_group(images):
+    members = {
+        **wheel("ape", {}, AGPL),
+        **says("ape", "MIT) OR (MIT", "usr/local/lib/a/site-packages/ape-1.0.dist-info"),
+    }
+    images.layer("2 wheels: ape 1.0, bee 1.0", members)
+    assert part(images.receipt(pin_of("ape")), "ape 1.0").licence == "AGPL-3.0-only AND MIT"
+
+
+def test_a_pinned_wheel_whose_metadata_can_not_be_read_says_nothing_and_stays_a_wheel(images):
+    images.layer("ape 1.0", {f"{SITE}/ape.py": b"1"})
+    images.layer("application", says("ape", "MIT", "app/site-packages/ape-1.0.dist-info"))
+    ape = part(images.receipt(pin_of("ape")), "ape 1.0")
+    assert (ape.kind, ape.licences, ape.files) == (PartKind.WHEEL, (), 1)
+    images.layers.clear()
+    images.layer("base demo", {})
+    assert part(images.receipt(pin_of("ape")), "ape 1.0").files == 0

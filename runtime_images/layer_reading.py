@@ -146,7 +146,10 @@ def _projects(texts: dict[str, str]) -> Iterable[Project]:
 
 
 def _recorded(record: str, site: str) -> tuple[str, ...]:
-    rows = csv.reader(record.splitlines())
+    try:
+        rows = list(csv.reader(record.splitlines()))
+    except csv.Error:
+        return ()
     paths = (posixpath.normpath(posixpath.join("/", site, row[0])) for row in rows if row)
     return tuple(sorted(path.lstrip("/") for path in paths))
 
@@ -155,17 +158,20 @@ def _components(bom: str, project: str) -> Iterable[Component]:
     """What a CycloneDX document in a wheel lists, but for the wheel itself."""
     try:
         document: Any = json.loads(bom)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     listed = document.get("components") if isinstance(document, dict) else None
-    for one in (listed or [])[:_MOST_COMPONENTS]:
-        if not isinstance(one, dict) or canonicalize_name(str(one.get("name", ""))) == project:
+    for one in listed[:_MOST_COMPONENTS] if isinstance(listed, list) else ():
+        if not isinstance(one, dict) or canonicalize_name(_text(one.get("name"))) == project:
             continue
         yield Component(
-            name=str(one.get("name") or ""),
-            version=str(one.get("version") or ""),
-            purl=str(one.get("purl") or ""),
+            name=_text(one.get("name")), version=_text(one.get("version")), purl=_text(one.get("purl"))
         )
+
+
+def _text(value: object) -> str:
+    """A text of a foreign JSON document, without the lone surrogates that no UTF-8 has."""
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""
 
 
 def _packages(texts: dict[str, str]) -> Iterable[DebianPackage]:

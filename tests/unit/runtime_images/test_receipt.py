@@ -475,3 +475,25 @@ def test_a_pinned_wheel_whose_metadata_can_not_be_read_says_nothing_and_stays_a_
     images.layers.clear()
     images.layer("base demo", {})
     assert part(images.receipt(pin_of("ape")), "ape 1.0").files == 0
+
+
+@pytest.mark.parametrize(
+    "bom",
+    [
+        b'{"components": {"a": 1}}',
+        b'{"components": 1}',
+        b"[" * 100_000,
+        b'{"components": [{"name": "\\ud800"}]}',
+        b'{"components": [{"name": ["a"], "version": {}}]}',
+    ],
+)
+def test_an_sbom_that_is_none_is_passed_over(images, bom):
+    images.layer("ape 1.0", {**wheel("ape"), f"{SITE}/ape-1.0.dist-info/sboms/a.json": bom})
+    components = keep_receipt(images.store, images.record(), MACHINE, images.scratch).parts[0].components
+    assert [one.name for one in components] in ([], ["?"], [""])
+
+
+def test_a_record_with_a_field_without_end_is_passed_over(images):
+    record = {f"{SITE}/ape-1.0.dist-info/RECORD": b"a" * 200_000}
+    images.layer("ape 1.0", {**wheel("ape"), **record})
+    assert part(images.receipt(), "ape 1.0").files == 2

@@ -57,7 +57,10 @@ def stack_layers(
     under = (*base, *spec.lower.layers)
     held = [*under, *(wheel.layer for wheel in wheels), app_layer]
     read = at_once(lambda layer: contents_of(store, layer, scratch), held)
-    whole = [Part(owner=layer.title, contents=contents) for layer, contents in zip(held, read, strict=True)]
+    whole = [
+        Part(owner=layer.title, contents=contents, by_loader=number < len(under))
+        for number, (layer, contents) in enumerate(zip(held, read, strict=True))
+    ]
     lower, parts, app = whole[: len(under)], whole[len(under) : -1], whole[-1]
     for part in lower:
         tree.lay(part.contents, part.owner)
@@ -86,7 +89,7 @@ def stack_layers(
         contents = contents_of(store, layer, scratch)
         for each in (tree, below):
             each.lay(contents, layer.title)
-        lower.append(Part(owner=layer.title, contents=contents))
+        lower.append(Part(owner=layer.title, contents=contents, by_loader=True))
     libraries = (*spec.lower.layers, *system.layers)
     if libraries:
         elves = {path: elf for part in lower for path, elf in part.contents.elves.items()}

@@ -18,10 +18,12 @@ class Part:
 
     :param owner: title of the wheel, for people.
     :param contents: what it holds.
+    :param by_loader: whether others reach its libraries through the loader alone: Debian packages, natives.
     """
 
     owner: str
     contents: LayerContents
+    by_loader: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -106,8 +108,9 @@ def find_needs(tree: FileTree, parts: Sequence[Part], machine: str) -> tuple[Nee
     """Every NEEDED entry of every part's ELF files for this machine, sorted, with what meets it.
 
     A library that lies in a wheel without being in any run path counts as met: such packages load it
-    themselves before the file that needs it. ELF files for other machines or C libraries (test material,
-    plugins for other systems) never run here and are passed over.
+    themselves before the file that needs it. One in a part that is reached by the loader alone counts so for
+    that part only. ELF files for other machines or C libraries (test material, plugins for other systems)
+    never run here and are passed over.
 
     :param tree: base and all parts.
     :param machine: `x86_64` or `aarch64`.
@@ -124,21 +127,21 @@ def find_needs(tree: FileTree, parts: Sequence[Part], machine: str) -> tuple[Nee
     return tuple(sorted(needs))
 
 
-def _brought_sonames(parts: Sequence[Part], machine: str) -> dict[str, list[str]]:
-    brought: dict[str, list[str]] = defaultdict(list)
+def _brought_sonames(parts: Sequence[Part], machine: str) -> dict[str, list[Part]]:
+    brought: dict[str, list[Part]] = defaultdict(list)
     for part in parts:
         for path, elf in part.contents.elves.items():
             if elf.machine == machine:
                 for name in {posixpath.basename(path), elf.soname} - {""}:
-                    brought[name].append(part.owner)
+                    brought[name].append(part)
     return brought
 
 
 def _met_by(
-    tree: FileTree, brought: dict[str, list[str]], owner: str, path: str, elf: ElfNeeds, soname: str
+    tree: FileTree, brought: dict[str, list[Part]], owner: str, path: str, elf: ElfNeeds, soname: str
 ) -> str:
     found = find_by_run_path(tree, path, elf, soname) or find_by_cache(tree, soname, elf.machine)
     if found is not None:
         return tree.owner(tree.resolve(found) or "")
-    owners = brought.get(soname, [])
+    owners = [part.owner for part in brought.get(soname, []) if not part.by_loader or part.owner == owner]
     return owner if owner in owners else (owners[0] if owners else "")

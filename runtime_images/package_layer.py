@@ -116,7 +116,9 @@ def make_package_layer(
             records = _records(taken, pool, ground, files)
             with (place / "layer.tar").open("wb") as tar:
                 write_layer_tar(tar, _members(taken, pool, files, records))
-            title = f"{what} {' '.join(packages.asked or packages.whole or taken.packages)}"
+            # Where the files lie below already, the layer holds nothing but links of libraries.
+            shown = packages.asked or packages.whole or taken.packages or sorted(taken.libraries)
+            title = f"{what} {' '.join(shown)}"
             name = layer_document(_KIND, key)
             layer = keep_layer(store, name, place / "layer.tar", title[:_TITLE], place)
     system = SystemLayer(

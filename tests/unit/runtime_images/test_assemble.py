@@ -9,11 +9,14 @@ import tarfile
 import pytest
 
 from runtime_images.assemble import assemble
+from runtime_images.lower_layers import LowerLayers
 from runtime_images.report import absent_rows, layer_rows, report_document
 from runtime_images.spec import ImageSpec
 from runtime_images.stored_layers import unpacked_layer
 from runtime_images.tar_layer import TarRules, normalise_tar
 from runtime_images.wheel_layers import WheelFill, keep_wheel_layer, missing_wheel_layers
+from tests.unit.runtime_images.debs import Archive
+from tests.unit.runtime_images.test_missing_libraries import Release
 from wheelyard.digests import Digest
 from wheelyard.errors import Conflict, InputError, NotFound, StoreUnavailable
 from wheelyard.health_check import HealthCheck
@@ -293,6 +296,29 @@ def test_a_library_of_the_application_meets_a_wheel_s_need_in_the_finished_image
     pin = workshop.wheel("ape", {f"{SITE}/ape.so": linker.library("", ("libfoo.so.1",))})
     app = workshop.app({"lib/libfoo.so.1": linker.library("libfoo.so.1", ("libnowhere.so.2",))})
     assert workshop.assemble(pin, app=app).left_out == ("libnowhere.so.2",)
+
+
+@pytest.mark.parametrize("where", ["compile image", "packages"])
+def test_a_wheel_gets_a_link_to_a_package_s_library_that_the_loader_does_not_find(
+    workshop, linker, put_layer, tars, where
+):
+    library = {f"{LIB}/blas/libblas.so.3": linker.library("libblas.so.3")}
+    layer = put_layer(tars.write(library), "packages libblas3")
+    archive = Archive(workshop.store, tars.write(BASE), workshop.base, workshop.scratch, MACHINE)
+    archive.add("libblas3", library)
+    if where == "compile image":
+        workshop.compile_layers = [put_layer(tars.write(library), "compile")]
+    pin = workshop.wheel("ape", {f"{SITE}/ape.so": linker.library("", ("libblas.so.3",))})
+    record = assemble(
+        workshop.spec(pin, lower=LowerLayers(layers=(layer,))),
+        workshop.store,
+        compile_layers=workshop.compile_layers,
+        source=Release(archive),
+        scratch=workshop.scratch,
+    )
+    added = workshop.files(record.layers[2])
+    assert added[f"{LIB}/libblas.so.3"].linkname == f"/{LIB}/blas/libblas.so.3"
+    assert record.layers[2].title.endswith(" libblas.so.3")
 
 
 def test_the_record_says_which_tools_are_absent_and_where_the_others_are(workshop, tars):

@@ -66,6 +66,37 @@ def test_says_who_meets_each_need(needs_of, linker):
     }
 
 
+def test_a_library_of_a_package_is_met_where_the_loader_finds_it_and_for_its_own_part(tars, linker):
+    package = tars.contents(
+        {
+            f"{LIB}/blas/libblas.so.3": linker.library("libblas.so.3", ("libpriv.so.1",), "$ORIGIN/../priv"),
+            f"{LIB}/priv/libpriv.so.1": linker.library("libpriv.so.1"),
+            f"{LIB}/plugins/self.so": linker.library("", ("libblas.so.3",)),
+            f"{LIB}/libplain.so.1": linker.library("libplain.so.1"),
+        }
+    )
+    native = tars.contents({"usr/local/lib/libn.so.1": linker.library("libn.so.1", ("libblas.so.3",))})
+    wheel = tars.contents(
+        {f"{SITE}/e.so": linker.library("", ("libblas.so.3", "libplain.so.1", "libn.so.1"))}
+    )
+    parts = [
+        Part(owner="packages", contents=package, by_loader=True),
+        Part(owner="native n", contents=native, by_loader=True),
+        Part(owner="mine", contents=wheel),
+    ]
+    tree = FileTree()
+    for part in parts:
+        tree.add(part.contents, part.owner)
+    assert {(need.owner, need.soname): need.met_by for need in find_needs(tree, parts, MACHINE)} == {
+        ("mine", "libblas.so.3"): "",
+        ("mine", "libn.so.1"): "native n",
+        ("mine", "libplain.so.1"): "packages",
+        ("native n", "libblas.so.3"): "",
+        ("packages", "libblas.so.3"): "packages",
+        ("packages", "libpriv.so.1"): "packages",
+    }
+
+
 def test_a_base_library_outside_the_default_folders_is_not_found(needs_of, linker):
     found = needs_of(
         {"opt/far/libfar.so.1": b""}, mine={f"{SITE}/ext.so": linker.library("", ("libfar.so.1",))}

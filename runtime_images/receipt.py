@@ -56,14 +56,17 @@ class MadeReceipt:
 def keep_receipt(store: Store, record: ImageRecord, machine: str, scratch: Path) -> Receipt:
     """The receipt of an image whose layers are in the store: the one that is kept, or a new one.
 
-    Safe to repeat, and at the same time. It is kept beside the image's record by the manifest's digest.
+    Safe to repeat, and at the same time. It is kept by the manifest's digest beside the list of the image's
+    files, and made again where that list is lost.
 
     :param machine: `x86_64` or `aarch64`.
     :param scratch: folder for the tars of layers that were never read before.
     :raises StoreUnavailable: a layer is not in the store.
+    :raises StoredOtherBytes: a kept receipt says something else than the layers do.
     """
-    kept = load_receipt(store, record.manifest_digest)
-    if kept is not None:
+    digest = record.manifest_digest
+    kept = load_receipt(store, digest)
+    if kept is not None and store.get_document(files_document(digest)) is not None:
         return kept
     scratch.mkdir(parents=True, exist_ok=True)
     layers = [
@@ -75,7 +78,6 @@ def keep_receipt(store: Store, record: ImageRecord, machine: str, scratch: Path)
         for layer in record.layers
     ]
     made = make_receipt(record, layers, machine)
-    digest = record.manifest_digest
     store.put_document(files_document(digest), canonical_json(made.files.to_document()))
     store.put_document(receipt_document(digest), canonical_json(made.receipt.to_document()))
     return made.receipt

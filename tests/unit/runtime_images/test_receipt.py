@@ -13,7 +13,7 @@ from runtime_images.layer_contents import read_contents
 from runtime_images.layer_reading import read_facts
 from runtime_images.receipt import ReadLayer, keep_receipt, make_receipt
 from wheelyard.digests import Digest
-from wheelyard.image_receipt import PartKind, Reach, Receipt, load_receipt
+from wheelyard.image_receipt import PartKind, Reach, Receipt, files_document, load_receipt
 from wheelyard.image_record import ImageRecord, WheelPin
 from wheelyard.listed_files import load_files
 from wheelyard.oci import Runtime, make_image
@@ -382,6 +382,16 @@ def test_is_kept_by_the_image_s_digest_and_read_the_second_time(images):
     files = load_files(images.store, record.manifest_digest)
     assert files is not None
     assert files.by_path()[f"/{SITE}/ape.py"].owner == "ape 1.0"
+
+
+def test_is_made_again_where_the_list_of_files_is_lost(images):
+    images.layer("ape 1.0", wheel("ape", {"ape.py": b"1"}))
+    record = images.record()
+    first = keep_receipt(images.store, record, MACHINE, images.scratch)
+    listed = load_files(images.store, record.manifest_digest)
+    images.store.delete_document(files_document(record.manifest_digest))
+    assert keep_receipt(images.store, record, MACHINE, images.scratch) == first
+    assert load_files(images.store, record.manifest_digest) == listed
 
 
 def test_the_same_image_has_the_same_receipt_in_another_order(images, linker):

@@ -32,6 +32,8 @@ _TMP = 256 << 20
 _PIDS = 1024
 _SCRIPTS = ("smoke_image.py", "smoke_tasks.py", "smoke_programs.py")
 _LINES_KEPT = 20
+_NO_EVENT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a line raises that is broken JSON, or another document than an event."""
 
 
 def nobody_knows(soname: str) -> tuple[str, ...]:  # noqa: ARG001 - a `PackageSearch`
@@ -92,8 +94,12 @@ def smoke_test(
 
 @dataclass(slots=True, kw_only=True)
 class _Heard:
-    """What came out of the container; only lines that begin with the nonce are the script's own."""
+    """What came out of the container; lines that begin with the nonce are taken for the script's own.
 
+    Foreign code of the same user can read the nonce and forge them: the test finds mistakes, not malice.
+    """
+
+    order: SmokeOrder
     nonce: str
     passed: list[str] = field(default_factory=list)
     failures: list[SmokeFailure] = field(default_factory=list)
@@ -113,15 +119,35 @@ class _Heard:
         if nonce != self.nonce:
             self.others.append(text[:1000])
             return
-        event: dict[str, Any] = json.loads(document)
-        if event["event"] == "passed":
-            self.passed.append(str(event["what"]))
-        elif event["event"] == "failed":
+        try:
+            event = json.loads(document)
+            # What no document of ours can hold, such as half a surrogate pair, is refused here.
+            canonical_json(event)
+            problem = self._take(event)
+        except _NO_EVENT:
+            problem = "a line that is none of its events"
+        if problem and len(self.failures) < _LINES_KEPT:
+            reason = f"the script in the container said {problem}: {document[:200]}"
+            self.failures.append(SmokeFailure(what="the test itself", reason=reason))
+
+    def _take(self, event: dict[str, Any]) -> str:
+        """One event; what is wrong with it, or nothing."""
+        kind = event["event"]
+        if self.tried is not None:
+            return "something after its end"
+        if kind == "passed":
+            what = str(event["what"])
+            if not self.order.asks_for(what):
+                return "that something passed which it was not to try"
+            self.passed.append(what)
+        elif kind == "failed":
             self.failures.append(SmokeFailure.from_document(event))
+        elif kind == "done":
+            notes, kills = [str(note) for note in event["notes"]], int(event["memory_kills"])
+            self.tried, self.notes, self.memory_kills = int(event["tried"]), notes, kills
         else:
-            self.tried = int(event["tried"])
-            self.notes = [str(note) for note in event["notes"]]
-            self.memory_kills = int(event["memory_kills"])
+            return "a word that it does not have"
+        return ""
 
 
 def _try_image(
@@ -133,7 +159,7 @@ def _try_image(
     :param memory: of the container, in bytes.
     """
     services = work.services
-    heard = _Heard(nonce=secrets.token_hex(16))
+    heard = _Heard(order=order, nonce=secrets.token_hex(16))
     images = EngineImages(services.engine, services.store, services.settings.data_dir / "tested-images")
     image = images.bring(load_image(services.store, record))
     program = ProgramSpec(

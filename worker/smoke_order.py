@@ -75,10 +75,26 @@ class SmokeOrder:
             "most_failures": MOST_FAILURES,
         }
 
+    def asks_for(self, what: str) -> bool:
+        """Whether something that passed is among what is tried, as `worker/inside/smoke_image.py` calls it.
+
+        Where a wheel's modules are not named, only the image knows them: then any import is.
+        """
+        named = {f"import {module}" for wheel in self.wheels for module in wheel.imports}
+        named |= {f"the smoke test of {wheel.project}'s recipe" for wheel in self.wheels if wheel.smoke}
+        named |= {f"finding the module {self.module} of the entry point"} if self.module else set()
+        named |= {"the image's own check"} if self.check else set()
+        return what in named or (_any_import(what) and any(not wheel.imports for wheel in self.wheels))
+
     @property
     def key(self) -> str:
         """What tells it from others: 64 hexadecimal digits."""
         return key_of({"order": self.to_document(), "smoke_format": SMOKE_FORMAT})
+
+
+def _any_import(what: str) -> bool:
+    word, _, module = what.partition(" ")
+    return word == "import" and module.isidentifier()
 
 
 def smoke_order(

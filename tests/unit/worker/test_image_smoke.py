@@ -24,6 +24,7 @@ from wheelyard.store.folder import FolderStore
 from worker.engine.contract import Ended, ProgramSpec
 from worker.image_smoke import smoke_test
 from worker.smoke_failure import SmokeFailure, smoke_error
+from worker.smoke_order import SmokeOrder, WheelTrial
 
 PIN = WheelPin(project="demo", version="1.0", filename="demo-1.0-py3-none-any.whl", digest=Digest("a" * 64))
 PASSED = {"event": "passed", "what": "import demo"}
@@ -36,6 +37,12 @@ FAILED = {
     "module": "demo",
     "lines": ["Traceback", "ValueError: no"],
 }
+
+
+class Forged(str):
+    """What a line says behind the nonce, by somebody who read it."""
+
+    __slots__ = ()
 
 
 class FakeEngine:
@@ -65,6 +72,9 @@ class FakeEngine:
     def run(self, *, on_line, timeout):
         assert timeout > 60
         for event in self.events:
+            if isinstance(event, Forged):
+                on_line(f"{self.order['nonce']} {event}")
+                continue
             on_line(event if isinstance(event, str) else f"{self.order['nonce']} {json.dumps(event)}")
         if isinstance(self.ended, Exception):
             raise self.ended
@@ -197,6 +207,64 @@ def test_an_end_before_the_scripts_own_is_a_failure(bench, events, ended, words)
         bench.try_it(FakeEngine(str(bench.image.id), *events, ended=ended))
     assert words in caught.value.failed
     assert ("memory" in caught.value.do) == ended.out_of_memory
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "",
+        "[" * 100_000,
+        "[]",
+        "1",
+        "{}",
+        '{"event": "passed"}',
+        '{"event": "failed"}',
+        '{"event": "failed", "what": "x", "reason": "y", "lines": 1}',
+        '{"event": "done", "tried": Infinity, "notes": [], "memory_kills": 0}',
+        '{"event": "done", "tried": 1, "notes": 1, "memory_kills": 0}',
+        '{"event": "done", "tried": 1, "notes": ["\\ud800"], "memory_kills": 0}',
+        '{"event": "other", "tried": 1, "notes": [], "memory_kills": 0}',
+    ],
+)
+def test_a_line_with_the_nonce_that_is_no_event_is_a_failed_test(bench, text):
+    with pytest.raises(BuildFailed) as caught:
+        bench.try_it(FakeEngine(str(bench.image.id), PASSED, Forged(text), DONE))
+    assert "the test itself" in caught.value.failed
+    assert "the script in the container said" in caught.value.found
+    assert find_verdict(bench.store, bench.image.id).state is SmokeState.NOT_RUN
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        ({**PASSED, "what": "import demo; more"}, DONE),
+        ({**PASSED, "what": "the image's own check"}, DONE),
+        ({**PASSED, "what": "the smoke test of demo's recipe"}, DONE),
+        (PASSED, DONE, PASSED),
+        ({**DONE, "tried": 2}, PASSED, PASSED),
+        (PASSED, DONE, DONE),
+    ],
+)
+def test_what_was_not_to_be_tried_or_comes_after_the_end_is_no_pass(bench, events):
+    with pytest.raises(BuildFailed) as caught:
+        bench.try_it(FakeEngine(str(bench.image.id), *events))
+    assert "the test itself" in caught.value.failed
+
+
+def test_what_an_order_asks_for_may_pass():
+    named = WheelTrial(project="demo", imports=("demo.core",), smoke="1")
+    order = SmokeOrder(
+        wheels=(named,), programs=(), entrypoint=("python3",), module="web", workdir="/app", check="1"
+    )
+    whats = (
+        "import demo.core",
+        "the smoke test of demo's recipe",
+        "finding the module web of the entry point",
+        "the image's own check",
+    )
+    assert all(order.asks_for(what) for what in whats)
+    assert not order.asks_for("import other")
 
 
 def test_one_that_never_ends_says_how_far_it_came(bench):

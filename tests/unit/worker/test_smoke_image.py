@@ -139,6 +139,22 @@ def test_what_a_wheel_prints_is_never_taken_for_the_scripts_own_words(site):
     assert events[-1]["tried"] == 1
 
 
+@pytest.mark.parametrize("words", ["{", "[]", "{}", "[" * 100_000])
+def test_what_a_wheel_writes_to_the_pipe_of_its_process_is_a_failure(site, words):
+    pipes = "[fd for fd in range(3, 50) if os.path.exists(f'/proc/self/fd/{fd}')]"
+    source = f"""
+import os, stat
+for fd in {pipes}:
+    if stat.S_ISFIFO(os.fstat(fd).st_mode):
+        os.write(fd, {words!r}.encode() + b'\\n')
+os._exit(0)
+"""
+    site.install("bad", {"bad.py": source})
+    (failure,) = failures(site.try_it())
+    assert failure["what"] == "import bad"
+    assert "a pipe that is not its own" in failure["reason"]
+
+
 def test_an_import_that_hangs_and_prints_without_end_is_ended_in_its_time(site):
     site.install("bad", {"bad.py": "while True: print('and on' * 1000)"})
     site.install("good", {"good.py": ""})

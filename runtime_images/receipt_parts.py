@@ -137,10 +137,10 @@ def _claims(
             )
             claimed |= dict.fromkeys(own, title)
     claimed = {path: title for path, title in claimed.items() if title in known}
-    own: list[dict[str, str]] = [{} for _ in layers]
+    recorded: list[dict[str, str]] = [{} for _ in layers]
     for one in installed:
-        own[one.layer] |= dict.fromkeys(one.project.files, one.title)
-    return [ChainMap(each, claimed) for each in own]
+        recorded[one.layer] |= dict.fromkeys(one.project.files, one.title)
+    return [ChainMap(each, claimed) for each in recorded]
 
 
 def _source_of(path: str) -> str:

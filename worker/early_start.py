@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
+from functools import partial
 
 from wheelyard.build_request import BuildRequest
 from wheelyard.errors import Conflict, NotFound
@@ -26,6 +28,8 @@ class EarlyStart:
         self._work = work
         self._request = request
         self._ready = ready
+        # What is begun is the build's own doing, not that of the phase in which it happens.
+        self._context = copy_context()
         self._jobs: list[str] = []
         self._lock = threading.Lock()
 
@@ -43,7 +47,8 @@ class EarlyStart:
                 key=inputs.key, standing=Standing.WAITING, is_checked=True,
             )  # fmt: skip
             image = self._ready.record.image
-            self._jobs.append(submit_wheel(self._work, self._request, node, image=image, runtime=()))
+            submit = partial(submit_wheel, self._work, self._request, node, image=image, runtime=())
+            self._jobs.append(self._context.run(submit))
 
     def leave(self) -> None:
         """Wait for none of them any more: there will be no plan. What nobody else waits for is ended."""

@@ -52,11 +52,11 @@ def begin(work: Work, request: BuildRequest, *, starts: bool = False) -> PlanPro
     requirements, overlay = source_sdists(work, ready, request.requirements)
     upstream = open_upstream(services, request.channel, overlay)
     planner = Planner(work=work, request=request, ready=ready, upstream=upstream)
+    early = EarlyStart(work, request, ready) if starts else None
     with work.phase("resolve"):
         lock = planner.allowed(lock_request(work, request, ready, planner.resolver, requirements))
         digest = keep_lock(services, lock)
     with work.phase("fetch"):
-        early = EarlyStart(work, request, ready) if starts else None
         try:
             planned = planner.plan(lock, str(digest), early)
         except BaseException:

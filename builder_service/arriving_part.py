@@ -1,8 +1,9 @@
-"""The body of a push on its way to a file: hashed, bounded, and kept as far as it came."""
+"""A body on its way to a file: hashed, bounded, and kept as far as it came."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,16 +31,31 @@ class ArrivedPart:
     whole: bool
 
 
-async def receive_part(request: Request, path: Path, limit: int) -> ArrivedPart:
+def _layer_too_large(limit: int, found: str) -> TooLarge:
+    return TooLarge(
+        "the upload is larger than this service takes",
+        expected=f"at most {limit} bytes more",
+        found=f"{found} bytes",
+        do="make the layer smaller, or raise WHEELYARD_MAX_UPLOAD_BYTES",
+    )
+
+
+async def receive_part(
+    request: Request,
+    path: Path,
+    limit: int,
+    too_large: Callable[[int, str], TooLarge] = _layer_too_large,
+) -> ArrivedPart:
     """Write a request's body to a file.
 
     :param limit: bytes that it may have.
+    :param too_large: the error of a longer one, of the limit and how many bytes there are.
     :raises TooLarge: it is longer; announced or not.
     :raises DiskFull: the file could not be written.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
-        raise _too_large(limit, f"{announced} bytes")
+        raise too_large(limit, announced)
     hashed, size, whole, buffer = hashlib.sha256(), 0, True, bytearray()
     try:
         async with await anyio.open_file(path, "wb") as target:
@@ -47,7 +63,7 @@ async def receive_part(request: Request, path: Path, limit: int) -> ArrivedPart:
                 async for chunk in request.stream():
                     size += len(chunk)
                     if size > limit:
-                        raise _too_large(limit, f"more than {limit} bytes")
+                        raise too_large(limit, f"more than {limit}")
                     hashed.update(chunk)
                     buffer += chunk
                     if len(buffer) >= _BUFFER:
@@ -61,12 +77,3 @@ async def receive_part(request: Request, path: Path, limit: int) -> ArrivedPart:
             "the upload could not be kept for a moment", found=str(error), do="make room, and send it again"
         ) from error
     return ArrivedPart(size=size, digest=Digest(hashed.hexdigest()), whole=whole)
-
-
-def _too_large(limit: int, found: str) -> TooLarge:
-    return TooLarge(
-        "the upload is larger than this service takes",
-        expected=f"at most {limit} bytes more",
-        found=found,
-        do="make the layer smaller, or raise WHEELYARD_MAX_UPLOAD_BYTES",
-    )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from pathlib import Path as FilePath
 from typing import Annotated
 
-import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Request, Response
-from starlette.requests import ClientDisconnect
 
+from builder_service.arriving_part import receive_part
 from builder_service.blob_response import blob_response
 from builder_service.body_limit import TooLarge
 from builder_service.documents import BlobDocument
@@ -21,7 +19,7 @@ from builder_service.services import Opened
 from builder_service.tokens import CurrentIdentity, allowed
 from wheelyard.access_token import Scope
 from wheelyard.digests import Digest
-from wheelyard.errors import DiskFull, InputError
+from wheelyard.errors import InputError
 from wheelyard.store.layout import refuse_other_digest
 
 router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
@@ -49,15 +47,16 @@ BlobName = Annotated[
 async def put_blob(digest: BlobName, request: Request, services: Opened) -> BlobDocument:
     """They are kept only where they hash to the digest. The same bytes again are a no-op."""
     wanted = Digest.parse(digest)
-    limit = services.settings.max_upload_bytes
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
-        raise _too_large(limit, announced)
     with tempfile.TemporaryDirectory(prefix="wheelyard-upload-") as folder:
         path = FilePath(folder) / "blob"
-        size = await _receive(request, path, wanted, limit)
+        arrived = await receive_part(request, path, services.settings.max_upload_bytes, _too_large)
+        if not arrived.whole:
+            raise InputError(
+                "the upload broke off", expected=digest, found=f"{arrived.size} bytes", do="send it again"
+            )
+        refuse_other_digest(wanted, arrived.digest)
         await to_thread.run_sync(services.store.put_blob, path, wanted)
-    return BlobDocument(digest=digest, size=size)
+    return BlobDocument(digest=digest, size=arrived.size)
 
 
 @router.get(
@@ -83,36 +82,6 @@ def get_blob(digest: BlobName, request: Request, services: Opened, identity: Cur
     """Layers, configs and manifests of images, locks, and whatever else a result names by its digest."""
     check_file(services, identity, Digest.parse(digest))
     return blob_response(request, services.store, Digest.parse(digest))
-
-
-async def _receive(request: Request, path: FilePath, wanted: Digest, limit: int) -> int:
-    """Write a request's body to a file while it is hashed.
-
-    :returns: its size in bytes.
-    """
-    digest, size, buffer = hashlib.sha256(), 0, bytearray()
-    try:
-        async with await anyio.open_file(path, "wb") as target:
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    raise _too_large(limit, f"more than {limit}")
-                digest.update(chunk)
-                buffer += chunk
-                if len(buffer) >= _BUFFER:
-                    await target.write(bytes(buffer))
-                    buffer.clear()
-            await target.write(bytes(buffer))
-    except ClientDisconnect as error:
-        raise InputError(
-            "the upload broke off", expected=str(wanted), found=f"{size} bytes", do="send it again"
-        ) from error
-    except OSError as error:
-        raise DiskFull(
-            "the upload could not be kept for a moment", found=str(error), do="make room, and send it again"
-        ) from error
-    refuse_other_digest(wanted, Digest(digest.hexdigest()))
-    return size
 
 
 def _too_large(limit: int, found: str) -> TooLarge:

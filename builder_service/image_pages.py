@@ -18,6 +18,7 @@ from builder_service.tokens import CurrentIdentity
 from wheelyard.image_catalogue import title_of
 from wheelyard.image_receipt import Part, PartKind, Reach, Receipt
 from wheelyard.image_record import ImageRecord
+from wheelyard.sizes import size_text
 from wheelyard.treemap import Tile, draw_treemap
 
 router = APIRouter(include_in_schema=False)
@@ -54,18 +55,8 @@ def image_page(
         advice=advice_on(services, identity, receipt),
         licences=receipt.licences(),
         documents=[form for form in FORMS if form in there],
-        size=size_words,
+        size=size_text,
     )
-
-
-def size_words(size: int) -> str:
-    """A size for people, in units of a thousand."""
-    amount = float(size)
-    for unit in ("B", "kB", "MB"):
-        if amount < 999.5:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.2f} GB"
 
 
 def _tiles(receipt: Receipt) -> Iterator[Tile]:
@@ -78,8 +69,8 @@ def _tiles(receipt: Receipt) -> Iterator[Tile]:
         rests.setdefault(part.kind, []).append(part)
     for kind, parts in rests.items():
         size = sum(part.unpacked for part in parts)
-        yield Tile(f"{len(parts)} more", size_words(size), size, kind.value, href="#parts")
+        yield Tile(f"{len(parts)} more", size_text(size), size, kind.value, href="#parts")
 
 
 def _detail(part: Part) -> str:
-    return f"{part.version}, {size_words(part.unpacked)}" if part.version else size_words(part.unpacked)
+    return f"{part.version}, {size_text(part.unpacked)}" if part.version else size_text(part.unpacked)

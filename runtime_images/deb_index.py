@@ -14,12 +14,11 @@ from typing import Any
 
 from runtime_images.deb_file import read_control, unpack_data
 from runtime_images.layer_contents import Entry, LayerContents, clean_name, read_contents
+from runtime_images.merged_usr import MERGED, merged_path
 from wheelyard.digests import Digest, canonical_json
 from wheelyard.errors import StoreUnavailable
 from wheelyard.package_lock import deb_index_name
 from wheelyard.store.contract import Store
-
-_MERGED = ("bin", "lib", "lib64", "sbin")
 
 # What no program reads while it runs; copyright files stay, as their licences ask.
 _NOT_IN_IMAGES = re.compile(
@@ -146,12 +145,6 @@ def keep_in_image(path: str) -> bool:
     return _NOT_IN_IMAGES.fullmatch(path) is None
 
 
-def merged_path(path: str) -> str:
-    """A package's path as it is once `/bin`, `/lib`, `/lib64` and `/sbin` are links into `/usr`."""
-    first, slash, rest = path.partition("/")
-    return f"usr/{first}{slash}{rest}" if first in _MERGED else path
-
-
 def field_of(stanza: str, name: str) -> str:
     """A field of a control file, its first line; empty where it has none (deb-control(5))."""
     match = re.search(rf"^{re.escape(name)}: *(.*)$", stanza, re.MULTILINE)
@@ -179,7 +172,7 @@ def _merged(contents: LayerContents) -> LayerContents:
     entries: dict[str, Entry] = {}
     for path, entry in contents.entries.items():
         place = merged_path(path)
-        if place in {f"usr/{name}" for name in _MERGED} and entry.kind == "link":
+        if place in {f"usr/{name}" for name in MERGED} and entry.kind == "link":
             continue
         entries[place] = _moved(path, place, entry) if place != path and entry.kind == "link" else entry
     return LayerContents(

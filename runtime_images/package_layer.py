@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import IO
 
 from runtime_images.deb_file import open_data
-from runtime_images.deb_index import DebIndex, fetched_deb, index_of, merged_path
+from runtime_images.deb_index import DebIndex, fetched_deb, index_of
 from runtime_images.debian_packages import STATUS_FOLDER, Package
 from runtime_images.layer_contents import clean_name
+from runtime_images.merged_usr import merged_path
 from runtime_images.package_slice import Below, Slice, slice_packages
 from runtime_images.stored_layers import keep_layer
 from runtime_images.system_layer import (

@@ -7,9 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -17,6 +15,7 @@ from typing import IO, Any, BinaryIO, cast
 from wheelyard.digests import Digest, DigestingWriter, canonical_json
 from wheelyard.errors import InputError, StoreUnavailable
 from wheelyard.health_check import HealthCheck
+from wheelyard.whole_file import whole_file
 
 MEDIA_CONFIG = "application/vnd.oci.image.config.v1+json"
 MEDIA_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -294,7 +293,7 @@ def write_oci_layout(folder: Path, image: Image, open_blob: BlobOpener, tag: str
         place = blobs / layer.digest.hex
         if place.is_file() and place.stat().st_size == layer.size:
             continue
-        with open_blob(layer.digest) as stream, _whole_file(place) as out:
+        with open_blob(layer.digest) as stream, whole_file(place) as out:
             checked = CheckedBlob(layer, stream)
             remaining = layer.size
             while remaining and (chunk := checked.read(min(1 << 20, remaining))):
@@ -362,21 +361,6 @@ def _other_images(folder: Path, image: Image, tag: str) -> list[dict[str, Any]]:
     ]
 
 
-@contextmanager
-def _whole_file(place: Path) -> Iterator[IO[bytes]]:
-    """A file that is in its place only when it is whole."""
-    with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".part-", delete=False) as out:
-        part = Path(out.name)
-        try:
-            yield out
-            out.flush()
-            part.chmod(0o644)
-            part.replace(place)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-
-
 def _write_whole(place: Path, body: bytes) -> None:
-    with _whole_file(place) as out:
+    with whole_file(place) as out:
         out.write(body)

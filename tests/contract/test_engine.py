@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.engines import KINDS, open_engine
 from wheelyard.errors import Cancelled, EngineFailed, ForeignOutputRefused, InputError, TimedOut
-from worker.engine.command import CommandEngine
 from worker.engine.contract import ContainerSpec
-from worker.engine.traits import detect_docker, detect_podman
 from worker.proof_image import load_proof_image
 
 pytestmark = pytest.mark.engine
@@ -21,13 +20,9 @@ JOB = "contract-test"
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module", params=["podman", "docker"])
+@pytest.fixture(scope="module", params=KINDS)
 def engine(request):
-    detect = {"podman": detect_podman, "docker": detect_docker}[request.param]
-    try:
-        found = CommandEngine(detect())
-    except EngineFailed as error:
-        pytest.skip(f"{request.param} does not work here: {error.failed}")
+    found = open_engine(request.param)
     yield found
     for left in containers_of(found, JOB):
         found.remove(left)

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.contract.engines import KINDS, open_engine
 from tests.layers import tiny_image
 from wheelyard.errors import Cancelled, EngineFailed, TimedOut
 from wheelyard.loopback_registry import LoopbackRegistry
 from wheelyard.oci import Runtime
 from wheelyard.store.folder import FolderStore
-from worker.engine.command import CommandEngine
 from worker.engine.contract import ProgramSpec
-from worker.engine.traits import detect_docker, detect_podman
 from worker.engine_images import EngineImages
 from worker.proof_image import _static_busybox, load_proof_image
 
@@ -34,13 +33,9 @@ def offered(image, open_blob):
         yield registry.exact_reference
 
 
-@pytest.fixture(scope="module", params=["podman", "docker"])
+@pytest.fixture(scope="module", params=KINDS)
 def engine(request):
-    detect = {"podman": detect_podman, "docker": detect_docker}[request.param]
-    try:
-        found = CommandEngine(detect())
-    except EngineFailed as error:
-        pytest.skip(f"{request.param} does not work here: {error.failed}")
+    found = open_engine(request.param)
     yield found
     assert [one.id for one in found.containers() if one.job == JOB] == []
 

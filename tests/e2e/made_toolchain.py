@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 MAKERS = (
     "infra/toolchains/debian12-cp311.toml",
     "infra/toolchains/tools-cp311.txt",
+    "runtime_images/merged_usr.py",
     "wheelyard/oci.py",
     "wheelyard/toolchain_record.py",
     "worker/container_steps.py",

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.progress.json_lines import write_json_line
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import seconds_text, write_line
+from wheelyard.sizes import size_text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+def byte_bars() -> Progress:
+    """Bars by bytes, with speed and time left, that are gone from the terminal at their end."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        transient=True,
+    )
 
 
 class ByteProgress(Protocol):
@@ -51,23 +75,7 @@ class _Counted:
 class _Drawn(_Counted):
     def __init__(self, label: str, total: int, style: ProgressStyle) -> None:
         super().__init__(label, total, style)
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            transient=True,
-        )
+        self._bar = byte_bars()
         self._task = self._bar.add_task(label, total=total or None)
 
     def __enter__(self) -> Self:

@@ -11,9 +11,9 @@ import typer
 from wheelyard.answers import CachedWheel
 from wheelyard.cli.exits import exit_codes_help
 from wheelyard.cli.session import session_of
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import age_text, moment_text, write_json, write_line, write_table
 from wheelyard.errors import NotFound
+from wheelyard.sizes import size_text
 
 cache_app = typer.Typer(help="The wheels that are built already.", no_args_is_help=True)
 Channel = Annotated[str, typer.Option("--channel", "-c", help="Only of this channel.", metavar="NAME")]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -18,6 +16,7 @@ from wheelyard.client import Client
 from wheelyard.digests import Digest
 from wheelyard.dockerfile_parts import CONTEXT, ContextFile
 from wheelyard.errors import InputError, StoreUnavailable
+from wheelyard.whole_file import whole_file
 
 STANDARD_OUTPUT = "-"
 
@@ -73,21 +72,13 @@ def _bring(client: Client, file: ContextFile, place: Path, on_bytes: Callable[[i
     if place.is_file() and Digest.of_file(place) == file.digest:
         return
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".part-", delete=False) as out:
-        part = Path(out.name)
-        try:
-            with client.blob(file.digest) as chunks:
-                for chunk in chunks:
-                    out.write(chunk)
-                    on_bytes(len(chunk))
-            out.flush()
-            _check_bytes(part, file)
-            part.chmod(0o644)
-            part.replace(place)
-        except BaseException:
-            with suppress(OSError):
-                part.unlink()
-            raise
+    with whole_file(place) as out:
+        with client.blob(file.digest) as chunks:
+            for chunk in chunks:
+                out.write(chunk)
+                on_bytes(len(chunk))
+        out.flush()
+        _check_bytes(Path(out.name), file)
 
 
 def _check_bytes(part: Path, file: ContextFile) -> None:

@@ -11,8 +11,8 @@ import typer
 
 from wheelyard.cli.image_receipt_command import AsJson
 from wheelyard.cli.session import session_of
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import write_json, write_line, write_table
+from wheelyard.sizes import size_text
 
 _SHOWN = 20
 

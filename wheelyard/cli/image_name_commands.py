@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from wheelyard.cli.session import session_of
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import moment_text, write_json, write_line, write_table
 from wheelyard.image_name import ImageName
+from wheelyard.sizes import size_text
 
 AsJson = Annotated[bool, typer.Option("--json", help="As one JSON document.")]
 

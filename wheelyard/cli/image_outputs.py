@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from wheelyard.answers import ImageAnswer
 from wheelyard.cli.byte_progress import byte_progress
@@ -21,6 +18,7 @@ from wheelyard.cli.tables import write_line
 from wheelyard.client import Client
 from wheelyard.errors import InputError
 from wheelyard.oci import write_docker_archive, write_oci_archive, write_oci_layout
+from wheelyard.whole_file import whole_file
 
 if TYPE_CHECKING:
     from wheelyard.registry.address import PushTarget
@@ -118,7 +116,8 @@ def deliver(
             blobs = ImageBlobs(client, progress.add)
             whole, name = blobs.image(record), tags[0] if tags else ""
             if outputs.layout_is_file:
-                _write_whole(folder, lambda stream: write_oci_archive(stream, whole, blobs.open, name))
+                with whole_file(folder) as stream:
+                    write_oci_archive(stream, whole, blobs.open, name)
             else:
                 write_oci_layout(folder, whole, blobs.open, name)
         _say(style, "layout", str(folder))
@@ -127,7 +126,8 @@ def deliver(
         with byte_progress("download", record.size, style) as progress:
             blobs = ImageBlobs(client, progress.add)
             whole = blobs.image(record)
-            _write_whole(archive, lambda stream: write_docker_archive(stream, whole, blobs.open, tags))
+            with whole_file(archive) as stream:
+                write_docker_archive(stream, whole, blobs.open, tags)
         _say(style, "archive", str(archive))
     if outputs.load:
         with byte_progress(f"{loader} load", record.size, style) as progress:
@@ -148,18 +148,3 @@ def _say(style: ProgressStyle, what: str, where: str) -> None:
         write_json_line({"type": "output", "kind": what, "place": where})
     else:
         write_line(f"{what}: {where}")
-
-
-def _write_whole(place: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Write a file that is in its place only when it is whole."""
-    with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".part-", delete=False) as out:
-        part = Path(out.name)
-        try:
-            write(out)
-            out.flush()
-            part.chmod(0o644)
-            part.replace(place)
-        except BaseException:
-            with suppress(OSError):
-                part.unlink()
-            raise

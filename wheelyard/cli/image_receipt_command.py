@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from wheelyard.cli.session import session_of
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import write_json, write_line, write_table, write_wrapped
+from wheelyard.sizes import size_text
 
 ImageArgument = Annotated[
     str,

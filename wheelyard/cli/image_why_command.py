@@ -11,8 +11,8 @@ import typer
 
 from wheelyard.cli.image_receipt_command import AsJson, ImageArgument
 from wheelyard.cli.session import session_of
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import write_json, write_line
+from wheelyard.sizes import size_text
 
 _REACH = {
     "started": "it is a program",

@@ -15,10 +15,10 @@ from wheelyard.cli.exits import DONE, INFRASTRUCTURE, exit_codes_help
 from wheelyard.cli.extras import server_extra
 from wheelyard.cli.progress.json_lines import write_json_line
 from wheelyard.cli.session import session_of
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.step_progress import step_progress
 from wheelyard.cli.tables import write_json, write_line, write_table
 from wheelyard.errors import InputError
+from wheelyard.sizes import size_text
 
 if TYPE_CHECKING:
     from wheelyard.jobs.database import Database

@@ -6,13 +6,16 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
+from wheelyard.cli.byte_progress import byte_bars
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.progress.json_lines import write_json_line
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import seconds_text, write_line
 from wheelyard.registry.blob_upload import Arrival, Blob
+from wheelyard.sizes import size_text
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from wheelyard.digests import Digest
 
 _WORDS = {Arrival.THERE: "is there", Arrival.MOUNTED: "mounted", Arrival.SENT: "sent"}
@@ -67,24 +70,7 @@ class PushBars(PushLines):
 
     def __init__(self) -> None:
         super().__init__(ProgressStyle.TTY)
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TaskID,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-
-        self._bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            transient=True,
-        )
+        self._bars = byte_bars()
         self._tasks: dict[Digest, TaskID] = {}
 
     def __enter__(self) -> Self:

@@ -9,7 +9,6 @@ from wheelyard.cli.named_image import NamedImage
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.progress.json_lines import write_json_line
 from wheelyard.cli.push_progress import PushLines, push_progress
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import seconds_text, write_line
 from wheelyard.registry.address import PushTarget
 from wheelyard.registry.blob_upload import Arrival, BlobSource
@@ -18,6 +17,7 @@ from wheelyard.registry.image_push import Pushed, layer_titles, push_image, read
 from wheelyard.registry.known_places import KnownPlaces
 from wheelyard.registry.logins import own_logins
 from wheelyard.registry.referrers_push import Attached, push_referrers
+from wheelyard.sizes import size_text
 
 
 def push_to_all(

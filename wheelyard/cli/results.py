@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wheelyard.answers import BuildResult, ImageAnswer, JobAnswer
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import seconds_text, write_line, write_table, write_wrapped
 from wheelyard.index_address import index_url
+from wheelyard.sizes import size_text
 
 
 def pip_line(index: str, requirements: Sequence[str]) -> str:

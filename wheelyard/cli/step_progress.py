@@ -29,7 +29,7 @@ def step_progress() -> Iterator[Callable[[str, int, int], None]]:
         tasks: dict[str, object] = {}
 
         def show(step: str, done: int, total: int) -> None:
-            from wheelyard.cli.sizes import size_text
+            from wheelyard.sizes import size_text
 
             for name in [name for name in tasks if name != step]:
                 bar.remove_task(tasks.pop(name))  # type: ignore[arg-type]  # rich's id, which is an int

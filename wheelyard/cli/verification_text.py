@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import seconds_text, write_line
+from wheelyard.sizes import size_text
 from wheelyard.verification import Verification
 from wheelyard.wheel_difference import How, MemberDifference, WheelDifference
 

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import write_json, write_line
 from wheelyard.errors import QueueUnavailable
+from wheelyard.sizes import size_text
 
 if TYPE_CHECKING:
     from wheelyard.jobs.database import Database

@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from runtime_images.merged_usr import merged_path
 from wheelyard.process import run_command
-from worker.debian.runtime_base import merged_path
 from worker.layer_tar import Entry, normalise_tar, pack_folder
 
 STATUS = "var/lib/dpkg/status"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from runtime_images.merged_usr import MERGED, merged_path
 from wheelyard.errors import InfrastructureError
 from wheelyard.process import run_command
 from wheelyard.toolchains import Toolchain
@@ -19,7 +20,6 @@ UNPACK_TIMEOUT = 300.0
 STATUS_FOLDER = "var/lib/dpkg/status.d"
 USER = 1000
 
-_MERGED = ("bin", "lib", "lib64", "sbin")
 
 # Bytes per byte of use: nothing here serves a program that runs; copyright files stay, as their licences ask.
 _NOT_IN_STDLIB = {
@@ -132,12 +132,6 @@ def _field(control: str, name: str) -> str:
     )
 
 
-def merged_path(path: str) -> str:
-    """A package's path as it is once `/bin`, `/lib`, `/lib64` and `/sbin` are links into `/usr`."""
-    first, slash, rest = path.partition("/")
-    return f"usr/{first}{slash}{rest}" if first in _MERGED else path
-
-
 def _merge(unpacked: Path, root: Path) -> None:
     for place in _files(unpacked):
         path = merged_path(str(place.relative_to(unpacked)))
@@ -185,7 +179,7 @@ def _check_copyrights(root: Path, packages: Sequence[str], name: str) -> None:
 def _link_ldconfig_cache(root: Path) -> None:
     # As another user than root, a name space of one's own gives the chroot(2) that ldconfig needs.
     prefix = [] if os.geteuid() == 0 else ["unshare", "--map-root-user"]
-    for name in _MERGED:
+    for name in MERGED:
         if not (root / name).is_symlink():
             (root / name).symlink_to(f"usr/{name}")
     run_command([*prefix, "/sbin/ldconfig", "-X", "-r", str(root)], timeout=UNPACK_TIMEOUT)

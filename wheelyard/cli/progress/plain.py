@@ -11,8 +11,8 @@ from typing import Self, TextIO
 from wheelyard.answers import ChildAnswer, QueueAnswer
 from wheelyard.cli.foreign_text import clean
 from wheelyard.cli.progress.board import Activity, Board, clock_text
-from wheelyard.cli.sizes import size_text
 from wheelyard.event import Event
+from wheelyard.sizes import size_text
 
 _PAUSE_SECONDS = 15.0
 _LONGEST_PAUSE_SECONDS = 120.0

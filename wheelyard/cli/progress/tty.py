@@ -18,8 +18,8 @@ from wheelyard.answers import ChildAnswer, QueueAnswer
 from wheelyard.cli.foreign_text import clean
 from wheelyard.cli.progress.board import Activity, Board, clock_text
 from wheelyard.cli.queue_text import about_text
-from wheelyard.cli.sizes import size_text
 from wheelyard.event import Event
+from wheelyard.sizes import size_text
 
 _REFRESHES_PER_SECOND = 8
 _NARROW = 70

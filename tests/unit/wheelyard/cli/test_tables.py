@@ -1,7 +1,7 @@
 from wheelyard.cli.results import pip_line
-from wheelyard.cli.sizes import size_text
 from wheelyard.cli.tables import age_text, moment_text, seconds_text, write_table
 from wheelyard.index_address import index_url
+from wheelyard.sizes import size_text
 
 
 def test_a_table_is_as_wide_as_its_cells_and_cleaned(capsys):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from worker.debian.runtime_base import keep_in_base, merged_path
+from runtime_images.merged_usr import merged_path
+from worker.debian.runtime_base import keep_in_base
 
 
 @pytest.mark.parametrize(

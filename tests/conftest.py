@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -36,6 +37,9 @@ from wheelyard.stack.servers import (
 from wheelyard.store.contract import Store
 from wheelyard.store.open import open_store
 from wheelyard.store.s3 import S3Store
+
+# A job that a shell began in the background has it ignored, and what the tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that compiles something else meanwhile is slow for moments; that is no fault of what is tested.
 hypothesis.settings.register_profile("patient", deadline=None)

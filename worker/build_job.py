@@ -36,8 +36,9 @@ def make_build(work: Work) -> Outcome:
     else:
         before = Plan.from_document(spec["plan"])
         progress = _opened(work.services, before, spec)
-        progress.take_in(work.services.ledger.get_many(progress.told_by))
-        progress.settle()
+    # Of a plan that was made just now, too: jobs that were begun before it was whole may be over.
+    progress.take_in(work.services.ledger.get_many(progress.told_by))
+    progress.settle()
     submit_due(work, request, progress)
     for node in progress.changed(before):
         work.log.event("node", id=node.id, standing=node.standing.value, reason=node.reason)

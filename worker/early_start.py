@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from contextvars import copy_context
+from dataclasses import replace
 from functools import partial
 
 from wheelyard.build_request import BuildRequest
 from wheelyard.errors import Conflict, NotFound
-from wheelyard.plan import PlanNode, Standing
+from wheelyard.plan import Plan, PlanNode, Standing
 from worker.context import Work
 from worker.fitting_wheel import fitting_record
 from worker.node_draft import Draft
@@ -20,8 +21,8 @@ from worker.wheel_records import whole_record
 class EarlyStart:
     """Submits the wheel of a draft as soon as it is made. Safe to use from any number of threads.
 
-    The plan that comes of the draft submits it again, and gets the same job: a key has one job at a time.
-    That holds for a worker that dies in between, too.
+    `into` gives the plan that comes of the drafts their jobs. After a worker that died in between they are
+    submitted again, and that gives the same jobs: a key has one at a time.
     """
 
     def __init__(self, work: Work, request: BuildRequest, ready: ReadyToolchain) -> None:
@@ -30,7 +31,7 @@ class EarlyStart:
         self._ready = ready
         # What is begun is the build's own doing, not that of the phase in which it happens.
         self._context = copy_context()
-        self._jobs: list[str] = []
+        self._begun: dict[str, PlanNode] = {}
         self._lock = threading.Lock()
 
     def begin(self, draft: Draft) -> None:
@@ -48,14 +49,23 @@ class EarlyStart:
             )  # fmt: skip
             image = self._ready.record.image
             submit = partial(submit_wheel, self._work, self._request, node, image=image, runtime=())
-            self._jobs.append(self._context.run(submit))
+            self._begun[node.id] = replace(node, job=self._context.run(submit))
+
+    def into(self, plan: Plan) -> Plan:
+        """The plan with the jobs of what is begun: it may be over by now, and was not there before."""
+        begun = self._begun
+        nodes = (
+            replace(node, key=begun[node.id].key, job=begun[node.id].job) if node.id in begun else node
+            for node in plan
+        )
+        return replace(plan, nodes=tuple(nodes))
 
     def leave(self) -> None:
         """Wait for none of them any more: there will be no plan. What nobody else waits for is ended."""
-        for job in self._jobs:
+        for node in self._begun.values():
             try:
                 self._work.services.ledger.cancel(
-                    job, self._work.services.owner, "there is no plan", waiter=self._work.claim.id
+                    node.job, self._work.services.owner, "there is no plan", waiter=self._work.claim.id
                 )
             except (Conflict, NotFound):
                 continue

@@ -63,7 +63,8 @@ def begin(work: Work, request: BuildRequest, *, starts: bool = False) -> PlanPro
             if early is not None:
                 early.leave()
             raise
-        progress = PlanProgress(planned.plan, services, ready.toolchain, planned.errors)
+        plan = planned.plan if early is None else early.into(planned.plan)
+        progress = PlanProgress(plan, services, ready.toolchain, planned.errors)
         progress.settle()
         estimate(progress, services)
     _tell(work, progress.plan)

@@ -8,8 +8,9 @@ import pytest
 
 from tests.unit.worker.test_planner import IMAGE, TOOLCHAIN, Village, lock
 from wheelyard.build_request import BuildRequest
-from wheelyard.errors import InputError
+from wheelyard.errors import BuildFailed, InputError
 from wheelyard.jobs.states import Kind, State
+from wheelyard.plan import Standing
 from wheelyard.requests import Requests
 from worker.early_start import EarlyStart
 from worker.plan_progress import PlanProgress
@@ -70,6 +71,30 @@ def test_the_plan_gets_the_jobs_that_were_begun(yard):
     assert submit_wheel(yard.work, yard.request, due, image=IMAGE, runtime=()) == begun.id
     assert begun.spec["inputs"] == due.inputs
     assert yard.services.ledger.get(begun.id).waiters == 1
+
+
+def test_what_ended_before_there_was_a_plan_was_not_there_before(yard):
+    """It is neither a hit nor built again, whether it succeeded or failed."""
+    good, bad = yard.add("good"), yard.add("bad")
+    for project in ("good", "bad"):
+        yard.built_with(project, build_deps="wheels")
+    planned = yard.plan_early(good, bad)
+    jobs = yard.queued()
+    ledger = yard.services.ledger
+    made = {"digest": "sha256:1", "filename": "good-1.0-py3-none-any.whl"}
+    claim = ledger.claim(jobs["good 1.0"].id, "me", 30)
+    ledger.advance(claim, "publish", State.PUBLISHING)
+    ledger.succeed(claim, {"wheel": made})
+    ledger.fail(ledger.claim(jobs["bad 1.0"].id, "me", 30), BuildFailed("bad is bad"))
+    progress = PlanProgress(yard.early.into(planned.plan), yard.services, TOOLCHAIN, planned.errors)
+    progress.settle()
+    progress.take_in(ledger.get_many(progress.told_by))
+    assert {name: node.standing for name, node in progress.nodes.items()} == {
+        "good==1.0": Standing.BUILT,
+        "bad==1.0": Standing.FAILED,
+    }
+    assert progress.due() == []
+    assert list(progress.errors) == ["bad==1.0"]
 
 
 def test_from_source_nothing_is_begun_early(yard):

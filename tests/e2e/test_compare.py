@@ -140,6 +140,7 @@ def test_an_interrupted_comparison_leaves_nothing_behind(
         if "two-stages" in line:
             break
     time.sleep(5)
+    assert process.poll() is None, "it is over before it could be interrupted"
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 4, out + err

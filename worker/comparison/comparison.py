@@ -101,11 +101,10 @@ def _contestants(
         base = order.base or ensure_base(images, toolchain, find_mirror(settings), folder, say)
         if not images.has(base):
             images.pull(base)
-        own = images.descend(base)
         secrets = write_secrets(_index(order, settings), folder / "secrets")
         for name, dockerfile in order.dockerfiles.items():
             inside = _below(dockerfile, order.app)
-            found.append(DockerfileImage(name, inside, images, own, secrets))
+            found.append(DockerfileImage(name, inside, images, base, secrets))
     if order.ours:
         engine = images.engine.traits.name
         found.append(OurImage(_below(order.spec, order.app), engine, order.toolchain, order.channel))

@@ -61,9 +61,9 @@ class DockerfileImage:
 
     def make(self, app: Path, tag: str) -> Made:
         """See `Contestant.make`."""
-        name = f"{REPOSITORY}/{self.name}:{tag}"
-        self._images.build(app, app / self._dockerfile, name, {"BASE": self._base}, self._secrets)
-        return Made(image=name)
+        dockerfile, arguments = app / self._dockerfile, {"BASE": self._base}
+        image = self._images.build(app, dockerfile, self.name, tag, arguments, self._secrets)
+        return Made(image=image)
 
 
 class OurImage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from wheelyard.errors import EngineFailed
 from wheelyard.process import run_command
+from worker.comparison.marked_stages import mark_stages
 from worker.engine.command import CommandEngine
 from worker.engine.options import USER
 
@@ -23,7 +25,7 @@ _RUN_SECONDS = 600.0
 
 
 class EngineImages:
-    """One comparison's images: each descends from one that carries its id, so that all of them are found.
+    """One comparison's images: each stage of them carries its id, so that all of them are found.
 
     :param engine: the docker or podman command.
     :param run: id of the comparison.
@@ -51,30 +53,31 @@ class EngineImages:
         options = [word for change in changes for word in ("--change", change)]
         self._ask("import", *options, str(tar.absolute()), name, seconds=_MOVE_SECONDS)
 
-    def descend(self, base: str) -> str:
-        """An image that is the base and carries this comparison's id; nothing built before fits on it."""
-        dockerfile = self._folder / "base.Dockerfile"
-        dockerfile.write_text(f"FROM {base}\nLABEL {LABEL}={self._run}\n", "utf-8")
-        return self.build(self._folder, dockerfile, f"{REPOSITORY}/base:{self._run}", {}, {})
-
     def build(
         self,
         folder: Path,
         dockerfile: Path,
-        name: str,
+        contestant: str,
+        tag: str,
         arguments: Mapping[str, str],
         secrets: Mapping[str, Path],
     ) -> str:
-        """Build a Dockerfile; returns the name.
+        """Build a Dockerfile; returns the image's name. Only what was built for this contestant fits on it.
 
         :param folder: the build context.
         :param arguments: of the build.
         :param secrets: id to file; they are in no layer.
         :raises EngineFailed: the build failed; its last words are in it.
         """
-        traits = self.engine.traits
+        traits, name = self.engine.traits, f"{REPOSITORY}/{contestant}:{tag}"
+        marked = self._folder / f"{contestant}.Dockerfile"
+        labels = {LABEL: self._run, f"{LABEL}.image": contestant}
+        marked.write_text(mark_stages(dockerfile.read_text("utf-8"), labels), "utf-8")
+        ignored = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
+        if ignored.is_file():
+            shutil.copyfile(ignored, marked.with_name(f"{marked.name}.dockerignore"))
         # What is served on loopback, an index for instance, is reached from the machine's own network only.
-        words = ["build", "--network", "host", "--file", str(dockerfile.absolute()), "--tag", name]
+        words = ["build", "--network", "host", "--file", str(marked.absolute()), "--tag", name]
         words += [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
         words += [
             word

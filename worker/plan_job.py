@@ -49,7 +49,7 @@ def begin(work: Work, request: BuildRequest, *, starts: bool = False) -> PlanPro
     if image is None:
         return Parked(children=(submit_toolchain(work, request.toolchain),), spec=work.claim.job.spec)
     ready = ready_toolchain(services, request.toolchain, image)
-    requirements, overlay = source_sdists(work, ready, request.requirements)
+    requirements, overlay = source_sdists(work, ready, request)
     upstream = open_upstream(services, request.channel, overlay)
     planner = Planner(work=work, request=request, ready=ready, upstream=upstream)
     early = EarlyStart(work, request, ready) if starts else None

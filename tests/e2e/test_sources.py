@@ -26,6 +26,23 @@ GIT_PROJECT = {
 }
 
 
+# It makes an sdist of itself with what its recipe gives, and not otherwise.
+PICKY_SETUP = """\
+import os, sys
+if "sdist" in sys.argv:
+    assert os.environ.get("PICKY") == "second", "not this variant"
+    assert os.path.exists("/usr/include/yaml.h"), "no package of the recipe"
+"""
+PICKY_RECIPE = """\
+packages = ["libyaml-dev"]
+[variants.first]
+default = true
+environment = { PICKY = "first" }
+[variants.second]
+environment = { PICKY = "second" }
+"""
+
+
 @pytest.fixture(scope="module")
 def git_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitSite]:
     with serve_git(tmp_path_factory.mktemp("repositories")) as serving:
@@ -38,7 +55,9 @@ def stack(
 ) -> Iterator[Stack]:
     """A stack that may fetch from the git server, over a bucket with a toolchain in it."""
     folder = tmp_path_factory.mktemp("sources")
-    with stack_with_toolchain(folder, engine, site, WHEELYARD_GIT_HOSTS=git_site.host) as running:
+    (folder / "recipes").mkdir()
+    settings = {"WHEELYARD_GIT_HOSTS": git_site.host, "WHEELYARD_RECIPES_DIR": str(folder / "recipes")}
+    with stack_with_toolchain(folder, engine, site, **settings) as running:
         running.cli("cache", "rebuild-db")
         yield running
 
@@ -80,6 +99,22 @@ def test_a_commit_is_built_like_a_release_and_fetched_once(stack: Stack, git_sit
     assert git_site.requests == []
     lock = stack.cli("lock", stack.cli("build", requirement, "--detach").strip())
     assert f"--hash={inputs['sdist']}" in lock
+
+
+def test_a_commits_sdist_is_made_with_the_recipe_in_the_variant_that_is_asked_for(
+    stack: Stack, git_site: GitSite
+):
+    project = {
+        **GIT_PROJECT,
+        "setup.py": PICKY_SETUP + GIT_PROJECT["setup.py"].replace("gitdemo", "pickydemo"),
+    }
+    project["pickydemo.c"] = project.pop("gitdemo.c").replace("gitdemo", "pickydemo")
+    project["MANIFEST.in"] = "include pickydemo.c\n"
+    (stack.folder / "recipes" / "pickydemo.toml").write_text(PICKY_RECIPE)
+    requirement = git_site.requirement("pickydemo", git_site.commit("pickydemo", project))
+    assert "not this variant" in stack.cli("build", requirement, "--progress", "plain", code=1)
+    stack.cli("build", requirement, "--variant", "pickydemo=second", "--progress", "plain")
+    assert inputs_of(stack, "pickydemo")["variant"] == "second"
 
 
 def test_a_commit_of_another_project_is_refused_by_its_own_name(stack: Stack, git_site: GitSite, commit: str):

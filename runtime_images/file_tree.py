@@ -60,13 +60,15 @@ class FileTree:
         if clashes:
             # Bytecode says less than the source beside it.
             path = min(clashes, key=lambda path: (path.endswith(".pyc"), path))
+            # A folder is of no layer that was laid: many share it.
+            other = self.owner(path) or "a layer below"
             raise InputError(
-                f"{self._owners[path]} and {owner} both bring /{path}, and not the same",
+                f"{other} and {owner} both bring /{path}, and not the same",
                 expected="each file from one place",
                 found=f"{len(clashes)} paths with different content",
                 do="leave one of the two out of the image",
                 path=path,
-                owners=[self._owners[path], owner],
+                owners=[other, owner],
             )
         for path, entry in contents.entries.items():
             if path not in self._entries:

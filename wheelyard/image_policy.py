@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from wheelyard.errors import InputError
+from wheelyard.field_fault import likely_field
 from wheelyard.image_size import ImageSize
 
 REQUEST = "request"
@@ -106,9 +107,11 @@ def parse_policy(document: Mapping[str, Any], origin: str) -> ImagePolicy:
         fault = error.errors()[0]
         place = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
+            fields = tuple(ImagePolicy.model_fields)
+            meant = likely_field(str(fault["loc"][-1]), fields, {})
             raise InputError(
                 f"{origin} has an unknown field {place}",
-                expected="one of " + ", ".join(ImagePolicy.model_fields),
+                expected=f"perhaps you meant {meant}" if meant else "one of " + ", ".join(fields),
                 field=place,
             ) from error
         raise InputError(

@@ -57,6 +57,13 @@ def test_a_folder_over_a_link_is_a_clash(tars):
         tree.add(tars.contents({"usr/local/man": None, "usr/local/man/x": b""}), "demo")
 
 
+def test_a_file_over_a_folder_of_the_base_is_a_clash(tars):
+    tree = FileTree()
+    tree.lay(tars.contents({"usr/share/demo": None, "usr/share/demo/x": b""}), "debian")
+    with pytest.raises(InputError, match="a layer below and demo both bring /usr/share/demo,"):
+        tree.add(tars.contents({"usr/share/demo": b"file"}), "demo")
+
+
 def test_the_very_same_file_twice_is_no_clash(tars):
     tree = FileTree()
     tree.add(tars.contents({"site/google": None, "site/google/__init__.py": b"same"}), "first")

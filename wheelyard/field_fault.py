@@ -27,12 +27,15 @@ def expected_value(fault: Any) -> str:
     return _WORDS.get(fault["type"], str(fault["msg"]).removeprefix("Value error, "))
 
 
-def likely_field(word: str, fields: Sequence[str], often_meant: Mapping[str, str]) -> str:
-    """The field that somebody who wrote another word is likely to mean; empty where none is like it.
+def expected_field(fault: Any, fields: Sequence[str], often_meant: Mapping[str, str]) -> str:
+    """Which field somebody who wrote an unknown one is likely to mean, or all that there are.
 
+    :param fault: as pydantic lists it.
+    :param fields: those that there are in the fault's table.
     :param often_meant: words of other tools' files, by what they are called here.
     """
-    word = word.lower().replace("-", "_")
-    if often_meant.get(word) in fields:
-        return often_meant[word]
-    return next(iter(get_close_matches(word, fields, n=1, cutoff=0.6)), "")
+    word = str(fault["loc"][-1]).lower().replace("-", "_")
+    meant = often_meant.get(word, "")
+    if meant not in fields:
+        meant = next(iter(get_close_matches(word, fields, n=1, cutoff=0.6)), "")
+    return f"perhaps you meant {meant}" if meant else "one of " + ", ".join(fields)

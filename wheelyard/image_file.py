@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wheelyard.errors import InputError
-from wheelyard.field_fault import expected_value, likely_field
+from wheelyard.field_fault import expected_field, expected_value
 from wheelyard.image_fields import HealthCheckFields, ImageFields
 from wheelyard.image_policy import ImagePolicy
 from wheelyard.limits import NOTHING_ASKED, AskedLimits
@@ -136,11 +136,9 @@ def _document(path: Path) -> dict[str, Any]:
 def _fault(fault: Any, origin: str) -> InputError:
     place = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        fields = _fields_at(fault["loc"])
-        meant = likely_field(str(fault["loc"][-1]), fields, _OFTEN_MEANT)
         return InputError(
             f"{origin} has an unknown field {place}",
-            expected=f"perhaps you meant {meant}" if meant else "one of " + ", ".join(fields),
+            expected=expected_field(fault, _fields_at(fault["loc"]), _OFTEN_MEANT),
             field=place,
         )
     return InputError(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from wheelyard.errors import InputError
-from wheelyard.field_fault import likely_field
+from wheelyard.field_fault import expected_field, expected_value
 from wheelyard.image_size import ImageSize
 
 REQUEST = "request"
@@ -107,16 +107,14 @@ def parse_policy(document: Mapping[str, Any], origin: str) -> ImagePolicy:
         fault = error.errors()[0]
         place = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            fields = tuple(ImagePolicy.model_fields)
-            meant = likely_field(str(fault["loc"][-1]), fields, {})
             raise InputError(
                 f"{origin} has an unknown field {place}",
-                expected=f"perhaps you meant {meant}" if meant else "one of " + ", ".join(fields),
+                expected=expected_field(fault, tuple(ImagePolicy.model_fields), {}),
                 field=place,
             ) from error
         raise InputError(
             f"{origin} is wrong at {place or 'its top'}",
-            expected=str(fault["msg"]).removeprefix("Value error, "),
+            expected=expected_value(fault),
             found=repr(fault.get("input"))[:200],
             field=place,
         ) from error

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from wheelyard.errors import InputError
-from wheelyard.field_fault import expected_value, likely_field
+from wheelyard.field_fault import expected_field, expected_value
 
 Place = Sequence[int | str]
 _OFTEN_MEANT = {
@@ -33,10 +33,9 @@ def wrong_recipe(fault: Any, origin: str, fields: Sequence[str]) -> InputError:
     """
     place = ".".join(str(part) for part in _readable(fault["loc"]))
     if fault["type"] == "extra_forbidden":
-        meant = likely_field(str(fault["loc"][-1]), fields, _OFTEN_MEANT)
         return InputError(
             f"the recipe {origin} has an unknown field {place}",
-            expected=f"perhaps you meant {meant}" if meant else "one of " + ", ".join(fields),
+            expected=expected_field(fault, fields, _OFTEN_MEANT),
             do="see `wheelyard recipe schema`",
             path=origin,
             field=place,

@@ -54,7 +54,8 @@ class PlanNode:
     :param id: `numpy==2.4.6`, with `[video]` for a variant and ` (bootstrap)` or ` (seed)` for such roles;
         unique in the plan.
     :param build_needs: ids of the nodes that must be there before it is compiled.
-    :param run_needs: ids of the nodes whose wheels its check installs beside it.
+    :param run_needs: ids of the nodes whose wheels its check installs beside it, and of the natives whose
+        programs it runs.
     :param is_checked: whether its wheel is installed and imported when it is made; not where something that
         it needs at run time can't be there by then.
     :param inputs: document of its `BuildInputs`; without the wheels of `build_needs` until those are there.

@@ -92,6 +92,9 @@ class RecipeFields(_Table):
         "what an earlier layer set.",
     )
     natives: list[NativeName] = Field([], description="Native artifacts that it is compiled against.")
+    runtime_natives: list[NativeName] = Field(
+        [], description="Native artifacts whose programs it runs: they are there when its wheel is tried."
+    )
     build_requires: list[BuildRequirement] = Field(
         [], description="Build requirements beside the sdist's own ones (PEP 508)."
     )

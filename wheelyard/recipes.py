@@ -26,7 +26,9 @@ __all__ = [
 ]
 
 _TABLES = ("environment", "config_settings", "limits")
-_LISTS = ("packages", "natives", "build_requires", "leave_out", "imports", "exclusive")
+_LISTS = (
+    "packages", "natives", "runtime_natives", "build_requires", "leave_out", "imports", "exclusive",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class Recipe:
     :param config_settings: PEP 517 config settings; a list for one that is given several times.
     :param packages: Debian packages of the build, beyond the toolchain's.
     :param natives: native artifacts that it is compiled against.
+    :param runtime_natives: native artifacts whose programs it runs: they are there when it is tried, and
+        when what needs it is.
     :param build_requires: build requirements beside the sdist's own ones.
     :param replaced_build_requires: build requirements in the place of the sdist's static ones, or None.
     :param patches: changes of the sources, in their order.
@@ -54,6 +58,7 @@ class Recipe:
     config_settings: dict[str, ConfigSetting] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
     natives: tuple[str, ...] = ()
+    runtime_natives: tuple[str, ...] = ()
     build_requires: tuple[str, ...] = ()
     replaced_build_requires: tuple[str, ...] | None = None
     patches: tuple[Patch, ...] = ()
@@ -75,6 +80,7 @@ class Recipe:
             "environment": self.environment,
             "config_settings": self.config_settings,
             "natives": list(self.natives),
+            "runtime_natives": list(self.runtime_natives),
             "build_requires": list(self.build_requires),
             "replace_build_requires": None
             if self.replaced_build_requires is None

@@ -72,7 +72,7 @@ def submit_due(work: Work, request: BuildRequest, progress: PlanProgress) -> Non
                     request,
                     node,
                     image=progress.plan.image,
-                    runtime=[one.key for one in progress.runs_with(node)],
+                    runtime=[one.key for one in progress.runs_with(node) if one.role is not Role.NATIVE],
                 )
             )
         progress.submitted(node, jobs[node.key])

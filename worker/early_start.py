@@ -37,7 +37,7 @@ class EarlyStart:
     def begin(self, draft: Draft) -> None:
         """Submit the wheel of a draft that needs no other node, unless it is there or can't be built."""
         inputs = draft.inputs
-        if inputs is None or draft.error is not None or draft.natives:
+        if inputs is None or draft.error is not None or draft.natives or draft.runtime_natives:
             return
         services = self._work.services
         with self._lock:

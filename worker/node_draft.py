@@ -39,6 +39,7 @@ class Draft:
     :param inputs: without the wheels of other nodes; None where they could not be made.
     :param environment: the lock of what it is built with; empty where that could not be made.
     :param natives: the native artifacts that it is compiled against.
+    :param runtime_natives: those whose programs it runs.
     :param error: why it can't be built; None where it can.
     """
 
@@ -48,6 +49,7 @@ class Draft:
     inputs: BuildInputs | None = None
     environment: Lock = NOTHING
     natives: tuple[PlanNode, ...] = ()
+    runtime_natives: tuple[PlanNode, ...] = ()
     error: WheelyardError | None = None
 
     @property
@@ -100,12 +102,15 @@ class Drafting:
             sdist = self._source(pin)
             environment = self._environment(sdist, recipe)
             inputs = self._inputs(pin, sdist, recipe, environment)
-            natives = tuple(self._native(name) for name in recipe.natives)
+            natives = tuple(map(self._native, recipe.natives))
+            runtime_natives = tuple(map(self._native, recipe.runtime_natives))
         except BuildFailed as error:
             return replace(plain, error=self._mended(error, pin))
         except (InputError, TimedOut) as error:
             return replace(plain, error=error)
-        return replace(plain, inputs=inputs, environment=environment, natives=natives)
+        return replace(
+            plain, inputs=inputs, environment=environment, natives=natives, runtime_natives=runtime_natives
+        )
 
     def _source(self, pin: Pin) -> IndexFile:
         """The sdist of a pin, in the store and looked at."""

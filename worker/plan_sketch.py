@@ -56,7 +56,12 @@ class Sketch:
         nodes = self._drawn(graph, seeds)
         build = {node.id: frozenset(node.build_needs) for node in nodes.values()}
         wanted = {
-            draft.id: frozenset(self.drafts[need].id for need in self.run_needs[name])
+            draft.id: frozenset(
+                (
+                    *(self.drafts[need].id for need in self.run_needs[name]),
+                    *(native.id for native in draft.runtime_natives),
+                )
+            )
             for name, draft in self.drafts.items()
         }
         run = without_circles(build, wanted)
@@ -71,7 +76,7 @@ class Sketch:
         nodes: dict[str, PlanNode] = {}
         for name, draft in self.drafts.items():
             natives = {native.id: native for native in draft.natives}
-            nodes |= natives
+            nodes |= natives | {native.id: native for native in draft.runtime_natives}
             own = PlanNode(
                 id=draft.id,
                 project=draft.project,

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 
 from wheelyard.distributions.wheel_file import CheckedWheel
-from wheelyard.recipes import Recipe
+from wheelyard.errors import StoreUnavailable
+from wheelyard.native_recipe import prefix_of
+from wheelyard.recipes import Recipe, recipe_of
 from wheelyard.wheel_record import WheelRecord
 from worker.build_container import Allotment, build_environment, container_spec, lay_scripts, run_phase
 from worker.context import Work
+from worker.native_job import native_node
+from worker.natives import lay_natives, mounts_of
 from worker.toolchain_job import ReadyToolchain
 
 _SECONDS = 600.0
@@ -32,6 +37,7 @@ def test_wheel(
     :returns: the modules that were imported.
     :raises BuildFailed: a requirement is not met, an import fails, or the recipe's smoke test does.
     """
+    runtime = list(runtime)
     modules = recipe.imports or wheel.modules
     folder = work.scratch / "test"
     lay_scripts(folder)
@@ -47,7 +53,31 @@ def test_wheel(
         "python": ready.toolchain.python.executable,
     }
     (folder / "test.json").write_text(json.dumps(order))
+    natives = _natives(work, ready, recipe, runtime)
+    beside = folder.with_name("test-natives")
+    lay_natives(work.services.store, natives, beside)
     spec, environment = container_spec(work, ready.image, folder, allotment), build_environment({}, 0)
+    spec = replace(spec, mounts={**spec.mounts, **dict(mounts_of(beside, natives))})
+    environment["PATH"] = ":".join([*(f"{prefix_of(name)}/bin" for name in natives), environment["PATH"]])
     with work.services.engine.start(spec) as container, work.watching(container):
         run_phase(work, container, "test", environment, _SECONDS, allotment.limits, _SCRIPT)
     return tuple(modules)
+
+
+def _natives(
+    work: Work, ready: ReadyToolchain, recipe: Recipe, runtime: Iterable[WheelRecord]
+) -> dict[str, str]:
+    """Digests, by name, of the natives whose programs a wheel runs, or one that it needs does."""
+    folder = work.services.settings.recipes_dir
+    recipes = [recipe, *(recipe_of(record.inputs, folder) for record in runtime)]
+    found = {}
+    for name in sorted({name for one in recipes for name in one.runtime_natives}):
+        node = native_node(work, ready, name)
+        if not node.digest:
+            raise StoreUnavailable(
+                f"the native artifact {name} is not in the store any more",
+                expected=node.id,
+                do="ask for the build again, so that it is made again",
+            )
+        found[name] = node.digest
+    return found

@@ -140,6 +140,25 @@ def test_a_native_is_built_first_compiled_against_and_grafted(stack: Stack, reci
     assert len([job for job in stack.answer("jobs") if job["kind"] == "native"]) == 1, "it is a hit"
 
 
+def test_a_program_of_a_native_is_there_when_what_runs_it_is_tried(stack: Stack, recipes: Path):
+    """It is there for what needs that one, too, and neither's key depends on it."""
+    source = "import subprocess\nsubprocess.run(['tally'], check=True)\n"
+    for name, text, needs in (("runstally", source, []), ("needsruns", "import runstally\n", ["runstally"])):
+        setup = (
+            f"from setuptools import setup\nsetup(name={name!r}, version='1.0', py_modules=[{name!r}], "
+            f"install_requires={needs!r})\n"
+        )
+        files = {"pyproject.toml": PYPROJECT, "setup.py": setup, f"{name}.py": text}
+        stack.site.add_sdist(name, "1.0", files)
+    said = stack.cli("build", "needsruns", "--progress", "plain", code=1)
+    assert "No such file or directory: 'tally'" in said
+    (recipes / "runstally.toml").write_text('runtime_natives = ["tally"]\n')
+    wheels = built(stack, "needsruns")
+    assert {wheel["project"] for wheel in wheels} == {"needsruns", "runstally"}
+    shown = json.dumps([stack.answer("cache", "show", wheel["project"]) for wheel in wheels])
+    assert '"tally"' not in shown
+
+
 def test_a_native_whose_source_is_another_one_is_refused(stack: Stack, recipes: Path, tmp_path: Path):
     source = tmp_path / "other-1.0.tar.gz"
     source.write_bytes(b"not what the recipe was written for")

@@ -81,6 +81,7 @@ def smoke_test(
             memory=memory,
             memory_kills=heard.memory_kills or int(ended.out_of_memory),
             packages_with=packages_with,
+            natives={name: wheel.project for wheel in order.wheels for name in wheel.lacking},
         )
     for note in heard.notes:
         work.log.line(note)

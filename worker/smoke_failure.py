@@ -102,6 +102,7 @@ def smoke_error(
     memory: int,
     memory_kills: int,
     packages_with: PackageSearch,
+    natives: Mapping[str, str],
 ) -> BuildFailed:
     """The error of an image whose smoke test failed.
 
@@ -109,6 +110,7 @@ def smoke_error(
     :param wheels: project to file name.
     :param memory: that the container had, in bytes.
     :param memory_kills: how often the kernel killed something in it for lack of memory.
+    :param natives: those that it lacks, to the project that runs their programs.
     """
     first = failures[0]
     wheel = wheels.get(first.wheel, first.wheel)
@@ -120,7 +122,7 @@ def smoke_error(
         f"the image's smoke test failed: {first.what}" + (f", of {wheel}" if wheel else ""),
         expected="all of it to work without network, with a read-only root and as the image's own user",
         found="\n".join([*said, *last, *(f"and {other}" for other in others)]),
-        do=_mend(first, memory, memory_kills, packages_with),
+        do=_mend(first, memory, memory_kills, packages_with, natives),
         module=first.module,
         wheel=wheel,
         library=first.library,
@@ -128,7 +130,13 @@ def smoke_error(
     )
 
 
-def _mend(failure: SmokeFailure, memory: int, memory_kills: int, packages_with: PackageSearch) -> str:
+def _mend(
+    failure: SmokeFailure,
+    memory: int,
+    memory_kills: int,
+    packages_with: PackageSearch,
+    natives: Mapping[str, str],
+) -> str:
     """What to do about a failure; the first cause that its text names is the nearest."""
     text, otherwise = failure.text, _LEFT_OUT
     if failure.module and failure.wheel:
@@ -144,6 +152,9 @@ def _mend(failure: SmokeFailure, memory: int, memory_kills: int, packages_with: 
     if found := _MODULE.search(text):
         name = found["name"].partition(".")[0]
         return f"add the project that has the module {name} to the requirements; or {otherwise}"
+    if natives:
+        native, project = next(iter(natives.items()))
+        return f'{project} runs programs of the native {native}: --native {native} (natives = ["{native}"])'
     for cause, advice in _ADVICE:
         if cause.search(text):
             return f"{advice}; or {otherwise}"

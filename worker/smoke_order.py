@@ -30,14 +30,16 @@ class WheelTrial:
 
     :param imports: modules that its recipe names; none means all that it has at its top.
     :param smoke: Python source of its recipe.
+    :param lacking: natives whose programs it runs, and that the image was not asked to have.
     """
 
     project: str
     imports: tuple[str, ...] = ()
     smoke: str = ""
+    lacking: tuple[str, ...] = ()
 
     def to_document(self) -> dict[str, Any]:
-        """JSON-serialisable fields."""
+        """What is tried, as JSON-serialisable fields."""
         return {"project": self.project, "imports": list(self.imports), "smoke": self.smoke}
 
 
@@ -110,7 +112,10 @@ def smoke_order(
     for pin in spec.ordered_wheels:
         variant = request.build.variants.get(pin.project, "")
         recipe = get_recipe(pin.project, recipes, version=pin.version, variant=variant)
-        wheels.append(WheelTrial(project=pin.project, imports=recipe.imports, smoke=recipe.smoke))
+        lacking = tuple(name for name in recipe.runtime_natives if name not in request.natives)
+        wheels.append(
+            WheelTrial(project=pin.project, imports=recipe.imports, smoke=recipe.smoke, lacking=lacking)
+        )
     words = (*spec.entrypoint, *spec.command)
     return SmokeOrder(
         wheels=tuple(wheels),

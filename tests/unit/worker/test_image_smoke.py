@@ -284,10 +284,11 @@ def failure(**fields) -> SmokeFailure:
     )
 
 
-def advice(one: SmokeFailure, *packages: str, kills: int = 0) -> str:
+def advice(one: SmokeFailure, *packages: str, kills: int = 0, natives: dict[str, str] | None = None) -> str:
     error = smoke_error(
-        [one], wheels={}, memory=1 << 30, memory_kills=kills, packages_with=lambda _soname: packages
-    )
+        [one], wheels={}, memory=1 << 30, memory_kills=kills, packages_with=lambda _soname: packages,
+        natives=natives or {},
+    )  # fmt: skip
     return error.do
 
 
@@ -327,6 +328,12 @@ def test_a_library_that_no_package_is_known_for_is_advised_all_the_same():
     def out(_soname):
         raise InfrastructureError("the mirror does not answer")
 
-    error = smoke_error([lost], wheels={}, memory=1, memory_kills=0, packages_with=out)
+    error = smoke_error([lost], wheels={}, memory=1, memory_kills=0, packages_with=out, natives={})
     assert error.facts["library"] == "libx.so.3"
     assert "--package NAME" in error.do
+
+
+def test_a_program_that_a_wheel_runs_is_named_by_its_native():
+    lacks = failure(reason="RuntimeError: No ffmpeg exe could be found.")
+    assert "--native ffmpeg" in advice(lacks, natives={"ffmpeg": "moviepy"})
+    assert "--native" not in advice(lacks)

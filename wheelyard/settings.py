@@ -103,7 +103,7 @@ class Settings(BaseSettings):
         0, ge=0, description="Compiles that one worker runs at the same time; 0 means as many as fit."
     )
     compile_jobs: int = Field(
-        0, ge=0, description="Parallel jobs inside one compile; 0 means its share of the worker's cores."
+        0, ge=0, description="Parallel jobs inside one compile; 0 means as many as it can ever have cores."
     )
     worker_cores: float = Field(
         0, ge=0, description="Cores that a worker may use; 0 means what the machine or its cgroup has."

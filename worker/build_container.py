@@ -26,6 +26,7 @@ from worker import compiler_cache
 from worker.capacity import parallel_jobs
 from worker.circumstances import USUAL, Circumstances
 from worker.context import Work
+from worker.cpu_share import cores_within, following_share
 from worker.diagnosis import diagnose, full_disk
 from worker.engine.contract import Container, ContainerSpec
 from worker.natives import lay_natives, mounts_of, native_variables
@@ -139,15 +140,15 @@ def allot(work: Work, limits: Limits, memory_per_job: int) -> Allotment:
             f"{limits.memory >> 20} MiB that were asked for"
         )
         limits = replace(limits, memory=work.seat.memory)
-    share = work.seat.cores()
-    cpus = min(share, limits.cpus) if limits.cpus else share
+    cpus = cores_within(limits, work.seat.cores())
     jobs = parallel_jobs(
         cpus,
+        cores_within(limits, work.seat.most_cores),
         memory=limits.memory,
         memory_per_job=memory_per_job,
         asked=work.services.settings.compile_jobs,
     )
-    return Allotment(limits=limits, cpus=round(cpus, 2), jobs=jobs)
+    return Allotment(limits=limits, cpus=cpus, jobs=jobs)
 
 
 def make_wheel(work: Work, order: WheelOrder, folder: Path, allotment: Allotment) -> Path:
@@ -190,7 +191,11 @@ def _make_once(work: Work, order: WheelOrder, folder: Path, allotment: Allotment
     spec = container_spec(work, order.image, folder, allotment, circumstances)
     natives = dict(mounts_of(_natives_beside(folder), order.inputs.natives))
     spec = replace(spec, mounts={**spec.mounts, **natives})
-    with work.services.engine.start(spec) as container, work.watching(container):
+    with (
+        work.services.engine.start(spec) as container,
+        work.watching(container),
+        following_share(work, container, allotment.cpus, limits),
+    ):
         with work.phase(f"unpack{again}"):
             run_phase(work, container, "unpack", environment, _SHORT_PHASE_SECONDS, limits)
         with work.phase(f"compile{again}"):

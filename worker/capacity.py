@@ -17,6 +17,8 @@ CGROUP = Path("/sys/fs/cgroup")
 _RESERVE = 2 << 30
 _LEAST_MEMORY = 1 << 28
 _LARGEST = 1 << 50
+_JOB_MEMORY = 1 << 30
+"""Of a parallel job of which nothing is known, where there are more of them than cores at the start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,11 @@ class Seat:
         """Its share of the worker's cores at this moment."""
         return self._capacity.share()
 
+    @property
+    def most_cores(self) -> float:
+        """What its share would be if it were alone."""
+        return self._capacity.machine.cores
+
     def leave(self) -> None:
         """Give the place back. Once."""
         self._capacity.leave(self)
@@ -182,13 +189,15 @@ class Capacity:
             return max(self.machine.cores / max(together, 1), min(1.0, self.machine.cores))
 
 
-def parallel_jobs(cores: float, *, memory: int, memory_per_job: int, asked: int) -> int:
-    """Parallel jobs of one compile.
+def parallel_jobs(share: float, most: float, *, memory: int, memory_per_job: int, asked: int) -> int:
+    """Parallel jobs of one compile, whose build tools can't be told of more of them later.
 
-    :param cores: its share.
+    :param share: its cores at its start.
+    :param most: cores that it may have later, when others have ended.
     :param memory: of its container, in bytes.
     :param memory_per_job: that one of them needs, in bytes; 0 means unknown.
     :param asked: number that the settings ask for; 0 leaves it to the share.
     """
-    jobs = asked or max(1, int(cores))
+    later = min(int(most), memory // (memory_per_job or _JOB_MEMORY))
+    jobs = asked or max(1, int(share), later)
     return max(1, min(jobs, memory // memory_per_job)) if memory_per_job else jobs

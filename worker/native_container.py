@@ -22,6 +22,7 @@ from worker.build_container import (
     save_cache,
 )
 from worker.context import Work
+from worker.cpu_share import following_share
 from worker.engine.contract import Container
 from worker.natives import unpack_native
 from worker.toolchain_job import ReadyToolchain
@@ -60,7 +61,11 @@ def make_archive(
     limits = allotment.limits
     environment = {**build_environment({}, allotment.jobs), **RUN_PATH, **inputs.environment}
     spec = container_spec(work, image, folder, allotment)
-    with work.services.engine.start(spec) as container, work.watching(container):
+    with (
+        work.services.engine.start(spec) as container,
+        work.watching(container),
+        following_share(work, container, allotment.cpus, limits),
+    ):
         with work.phase("unpack"):
             run_phase(work, container, "unpack", environment, _SHORT_PHASE_SECONDS, limits, SCRIPT)
         with work.phase("compile"):

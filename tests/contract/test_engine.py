@@ -11,6 +11,7 @@ import pytest
 
 from tests.contract.engines import KINDS, open_engine
 from wheelyard.errors import Cancelled, EngineFailed, ForeignOutputRefused, InputError, TimedOut
+from wheelyard.process import run_command
 from worker.engine.contract import ContainerSpec
 from worker.proof_image import load_proof_image
 
@@ -170,6 +171,37 @@ def test_says_when_the_memory_limit_killed_a_child(engine, spec, tmp_path, monke
         after, _ = sh(container, "true")
         assert not after.out_of_memory
     assert list(tmp_path.iterdir()) == []
+
+
+def cores_of(engine, container):
+    """What the kernel lets a container have, as its cgroup (v1 or v2) says."""
+    inspect = [*engine.traits.command, "container", "inspect", "--format", "{{.State.Pid}}", container.id]
+    pid = run_command(inspect, timeout=60).strip()
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for name in ("cpu.max", "cpu.cfs_quota_us"):
+            place = Path(
+                "/sys/fs/cgroup", *(["cpu"] if "cpu" in controllers.split(",") else []), path[1:], name
+            )
+            if place.is_file():
+                words = place.read_text().split()
+                period = words[1] if words[1:] else place.with_name("cpu.cfs_period_us").read_text()
+                return int(words[0]) / int(period)
+    raise AssertionError("it has no cgroup")
+
+
+def test_its_cores_can_change_while_something_runs_in_it(engine, spec):
+    with engine.start(spec(cpus=0.5)) as container:
+        assert cores_of(engine, container) == 0.5
+        runs = threading.Thread(target=sh, args=(container, "sleep 2"))
+        runs.start()
+        container.limit_cpus(1.5)
+        assert cores_of(engine, container) == 1.5
+        runs.join()
+        container.limit_cpus(1)
+        assert cores_of(engine, container) == 1
+    with pytest.raises(EngineFailed):
+        container.limit_cpus(1)
 
 
 def test_the_process_limit_holds(engine, spec):

@@ -82,6 +82,10 @@ class CommandContainer:
             raise _too_long(path, limit, f"{int(size)} bytes")
         return copied
 
+    def limit_cpus(self, cpus: float) -> None:
+        """As `worker.engine.contract.Container.limit_cpus`."""
+        self._ask("update", "--cpus", f"{cpus:g}", self.id)
+
     def kill(self) -> None:
         """As `worker.engine.contract.Container.kill`."""
         self._cancelled.set()

@@ -138,6 +138,13 @@ class Container(Protocol):
         :raises ForeignOutputRefused: no such file, not a regular one, or too long.
         """
 
+    def limit_cpus(self, cpus: float) -> None:
+        """Let it use so many cores from now on, whatever runs in it; from any thread.
+
+        :param cpus: more than 0; a fraction may be.
+        :raises EngineFailed: the engine can't, or the container is gone.
+        """
+
     def kill(self) -> None:
         """End everything in it, from any thread; a running `run` then raises `Cancelled`."""
 

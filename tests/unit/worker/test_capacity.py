@@ -105,9 +105,19 @@ def test_the_largest_waits_until_it_is_alone():
 
 
 @pytest.mark.parametrize(
-    ("cores", "memory", "per_job", "asked", "jobs"),
-    [(8, 8, 0, 0, 8), (2.7, 8, 0, 0, 2), (0.5, 8, 0, 0, 1), (8, 8, 3, 0, 2), (8, 2, 3, 0, 1), (2, 8, 0, 6, 6),
-     (2, 8, 2, 6, 4)],
+    ("share", "most", "memory", "per_job", "asked", "jobs"),
+    [(8, 8, 8, 0, 0, 8), (2.7, 2.7, 8, 0, 0, 2), (0.5, 0.5, 8, 0, 0, 1), (8, 8, 8, 3, 0, 2),
+     (8, 8, 2, 3, 0, 1), (2, 2, 8, 0, 6, 6), (2, 2, 8, 2, 6, 4)],
 )  # fmt: skip
-def test_parallel_jobs_follow_cores_memory_and_the_settings(cores, memory, per_job, asked, jobs):
-    assert parallel_jobs(cores, memory=memory, memory_per_job=per_job, asked=asked) == jobs
+def test_parallel_jobs_follow_cores_memory_and_the_settings(share, most, memory, per_job, asked, jobs):
+    memory, per_job = memory * GIGABYTE, per_job * GIGABYTE
+    assert parallel_jobs(share, most, memory=memory, memory_per_job=per_job, asked=asked) == jobs
+
+
+@pytest.mark.parametrize(
+    ("share", "memory", "per_job", "jobs"),
+    [(1, 8, 0, 8), (1, 4, 0, 4), (6, 4, 0, 6), (1, 8, 3, 2), (1, 64, 0, 16), (1, 0.5, 0, 1)],
+)
+def test_one_that_begins_beside_others_has_jobs_for_when_they_have_ended(share, memory, per_job, jobs):
+    memory = int(memory * GIGABYTE)
+    assert parallel_jobs(share, 16, memory=memory, memory_per_job=per_job * GIGABYTE, asked=0) == jobs

@@ -83,11 +83,17 @@ def smoke_test(
             packages_with=packages_with,
             natives={name: wheel.project for wheel in order.wheels for name in wheel.lacking},
         )
-    for note in heard.notes:
+    notes = [
+        *heard.notes,
+        *(
+            f"the smoke test of {wheel.project}'s recipe is not run: the image lacks the native {name}"
+            for wheel in order.wheels
+            for name in wheel.lacking
+        ),
+    ]
+    for note in notes:
         work.log.line(note)
-    verdict = SmokeVerdict(
-        state=SmokeState.PASSED, passed=tuple(heard.passed), notes=tuple(sorted(heard.notes))
-    )
+    verdict = SmokeVerdict(state=SmokeState.PASSED, passed=tuple(heard.passed), notes=tuple(sorted(notes)))
     services.store.put_document(name, canonical_json(verdict.to_document()))
     work.log.line(f"smoke test {verdict}")
     return verdict

@@ -26,7 +26,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_command(
         [
             *(sys.executable, "-m", "pip", "--python", str(interpreter), "install", "--quiet"),
-            *("--only-binary", ":all:", "--requirement", str(APP / "headless-requirements.txt")),
+            *("--only-binary", ":all:", "--requirement", str(APP / "headless-requirements.txt"), "moviepy"),
         ],
         timeout=600,
     )

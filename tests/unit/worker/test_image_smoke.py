@@ -154,6 +154,19 @@ def test_a_pass_is_kept_and_not_tried_again(bench):
     assert len(engine.specs) == 2
 
 
+def test_a_recipes_test_that_runs_a_native_is_for_images_that_have_it(bench, monkeypatch):
+    (bench.folder / "recipes").mkdir()
+    (bench.folder / "recipes" / "demo.toml").write_text('runtime_natives = ["tally"]\nsmoke = "1 + 1"\n')
+    monkeypatch.setenv("WHEELYARD_RECIPES_DIR", str(bench.folder / "recipes"))
+    engine = FakeEngine(str(bench.image.id), PASSED, DONE)
+    verdict = bench.try_it(engine)
+    assert engine.order["wheels"] == [{"project": "demo", "imports": [], "smoke": ""}]
+    assert "the smoke test of demo's recipe is not run: the image lacks the native tally" in verdict.notes
+    verdict = bench.try_it(engine, natives=("tally",))
+    assert engine.order["wheels"] == [{"project": "demo", "imports": [], "smoke": "1 + 1"}]
+    assert verdict.notes == ("a note",)
+
+
 def test_the_container_runs_the_images_own_python_with_the_usual_limits(bench):
     engine = FakeEngine(str(bench.image.id), PASSED, DONE)
     bench.try_it(engine, check="x = 1")

@@ -1,4 +1,4 @@
-"""Ours: `wheelyard build` on a stack of its own with one worker that does one compile at a time."""
+"""Ours: `wheelyard build` on a stack of its own with one worker."""
 
 from __future__ import annotations
 
@@ -140,18 +140,22 @@ class Ours:
 
 
 @contextmanager
-def ours(folder: Path, toolchain: str, index: str = "", *, ready: Path | None = None) -> Iterator[Ours]:
+def ours(
+    folder: Path, toolchain: str, index: str = "", *, ready: Path | None = None, slots: int = 1
+) -> Iterator[Ours]:
     """A stack in a folder, its toolchain ready.
 
     :param index: address of the upstream index; empty means pip's.
     :param ready: folder of a stack that has ended, with the toolchain and nothing else: a copy is begun with.
+    :param slots: compiles at the same time; 0 leaves it to the worker.
     """
     if ready is not None:
         sockets = shutil.ignore_patterns("*.sock")
         shutil.copytree(ready / "data", folder / "data", symlinks=True, ignore=sockets)
     recipes = folder / "recipes"
     recipes.mkdir(parents=True, exist_ok=True)
-    settings = {"COMPILE_SLOTS": "1", "RECIPES_DIR": str(recipes), **({"INDEX_URL": index} if index else {})}
+    settings = {"COMPILE_SLOTS": str(slots), "RECIPES_DIR": str(recipes)}
+    settings |= {"INDEX_URL": index} if index else {}
     stack = BenchStack(folder / "data", settings)
     try:
         stack.start()

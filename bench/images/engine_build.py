@@ -13,7 +13,7 @@ from wheelyard.answers import BuiltWheel
 from wheelyard.settings import read_settings
 from wheelyard.toolchains import get_toolchain
 from worker.comparison.base_image import ensure_base
-from worker.comparison.engine_images import REPOSITORY, EngineImages
+from worker.comparison.engine_images import EngineImages
 from worker.comparison.workplace import open_workplace
 from worker.debian.mirror import find_mirror
 from worker.engine.command import CommandEngine
@@ -59,9 +59,8 @@ class EngineBuild:
             own.wheel(wheel, place)
         lines = "".join(f"{wheel.project}=={wheel.version}\n" for wheel in wheels)
         (self._folder / "requirements.txt").write_text(lines, "utf-8")
-        name = f"{REPOSITORY}/bench:{self._run}"
         began = time.monotonic()
-        self._images.build(self._folder, self._dockerfile, name, {"BASE": self._base}, {})
+        self._images.build(self._folder, self._dockerfile, "bench", self._run, {"BASE": self._base}, {})
         return time.monotonic() - began
 
 
@@ -81,6 +80,6 @@ def engine_build(place: Path, toolchain: str) -> Iterator[EngineBuild]:
             base = ensure_base(images, found, find_mirror(settings), work.folder, print)
             context = work.folder / "context"
             context.mkdir()
-            yield EngineBuild(images, images.descend(base), context, work.run)
+            yield EngineBuild(images, base, context, work.run)
         finally:
             images.remove_all()

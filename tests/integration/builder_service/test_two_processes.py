@@ -185,25 +185,32 @@ def test_what_was_accepted_before_a_kill_is_answered_by_the_next_process(start, 
     redis = urlsplit(redis_url)
     gate = Gate(redis.hostname, redis.port)
     behind = redis_url.replace(f":{redis.port}", f":{gate.port}")
-    (first,) = start(1, behind)
-    gate.open.clear()
-    with ThreadPoolExecutor(1) as pool:
-        lost = pool.submit(first.post, "a-key")
-        until(ledger.latest, 20, 0.01)
-        first.process.send_signal(signal.SIGKILL)
-        with pytest.raises(httpx2.TransportError):
-            lost.result(timeout=20)
-    (job,) = ledger.latest()
+    for attempt in range(5):
+        key = f"key-{attempt}"
+        gate.open.set()
+        (first,) = start(1, behind)
+        gate.open.clear()
+        with ThreadPoolExecutor(1) as pool:
+            lost = pool.submit(first.post, key)
+            until(lambda attempt=attempt: len(ledger.latest()) > attempt, 20, 0.01)
+            first.process.send_signal(signal.SIGKILL)
+            failure = lost.exception(timeout=20)
+        job = ledger.latest()[0]
+        if failure is not None:
+            break
+        # On a busy machine it may give up ringing, and answer, before it is killed: then nothing was lost.
+        ledger.cancel(job.id, "test")
+    assert isinstance(failure, httpx2.TransportError)
     gate.open.set()
     (second,) = start(1, redis_url)
-    answer = second.post("a-key")
+    answer = second.post(key)
     assert (answer.status_code, answer.json()["id"], answer.json()["joined"]) == (202, job.id, False)
-    assert (ledger.get(job.id).waiters, len(ledger.latest())) == (1, 1)
-    refused = second.post("a-key", channel="nightly")
+    assert (ledger.get(job.id).waiters, len(ledger.latest())) == (1, attempt + 1)
+    refused = second.post(key, channel="nightly")
     assert (refused.status_code, refused.json()["found"]) == (422, "other than then: channel")
 
     ledger.succeed(ledger.claim(job.id, "worker", 30), {"wheels": []})
-    repeat = second.post("a-key")
+    repeat = second.post(key)
     assert (repeat.status_code, repeat.json()["id"], repeat.json()["state"]) == (200, job.id, "succeeded")
     assert repeat.json()["waiter"] == answer.json()["waiter"]
     gate.listener.close()

@@ -152,14 +152,15 @@ def _mend(
     if found := _MODULE.search(text):
         name = found["name"].partition(".")[0]
         return f"add the project that has the module {name} to the requirements; or {otherwise}"
-    if natives:
-        native, project = next(iter(natives.items()))
-        return f'{project} runs programs of the native {native}: --native {native} (natives = ["{native}"])'
     for cause, advice in _ADVICE:
         if cause.search(text):
             return f"{advice}; or {otherwise}"
     if failure.slow:
         return f"see what it waits for: there is no network and no terminal; or {otherwise}"
+    if natives:
+        # Nothing else was recognised, and not everybody says which program was missing.
+        native, project = next(iter(natives.items()))
+        return f'{project} runs programs of the native {native}: --native {native} (natives = ["{native}"])'
     if found := _PROGRAM.search(text):
         return f"add the Debian package that has the program {found['name']} (--package NAME)"
     return f"try it in a container of the image; or {otherwise}"

@@ -350,3 +350,5 @@ def test_a_program_that_a_wheel_runs_is_named_by_its_native():
     lacks = failure(reason="RuntimeError: No ffmpeg exe could be found.")
     assert "--native ffmpeg" in advice(lacks, natives={"ffmpeg": "moviepy"})
     assert "--native" not in advice(lacks)
+    other = failure(reason="OSError: [Errno 30] Read-only file system: '/data'")
+    assert advice(other, natives={"ffmpeg": "moviepy"}) == advice(other)

@@ -23,7 +23,6 @@ from wheelyard.errors import InputError
 from wheelyard.store.layout import refuse_other_digest
 
 router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
-_BUFFER = 1 << 20
 _BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 BlobName = Annotated[
     str,

@@ -27,14 +27,22 @@ def lay_natives(store: Store, natives: Mapping[str, str], folder: Path) -> None:
         archive, part = folder / f"{name}.tar", folder / f"{name}.part"
         folder.mkdir(parents=True, exist_ok=True)
         if not store.fetch_blob(Digest.parse(digest), archive):
-            raise StoreUnavailable(
-                f"the native artifact {name} is not in the store any more",
-                expected=digest,
-                do="ask for the build again, so that it is made again",
-            )
+            raise lost_native(name, digest)
         unpack_native(archive, part)
         archive.unlink()
         part.rename(target)
+
+
+def lost_native(name: str, expected: str) -> StoreUnavailable:
+    """The error of a native artifact that was there when it was planned with.
+
+    :param expected: its digest, or its node's id.
+    """
+    return StoreUnavailable(
+        f"the native artifact {name} is not in the store any more",
+        expected=expected,
+        do="ask for the build again, so that it is made again",
+    )
 
 
 def unpack_native(archive: Path, folder: Path) -> None:

@@ -56,12 +56,8 @@ class Sketch:
         nodes = self._drawn(graph, seeds)
         build = {node.id: frozenset(node.build_needs) for node in nodes.values()}
         wanted = {
-            draft.id: frozenset(
-                (
-                    *(self.drafts[need].id for need in self.run_needs[name]),
-                    *(native.id for native in draft.runtime_natives),
-                )
-            )
+            draft.id: frozenset(self.drafts[need].id for need in self.run_needs[name])
+            | {native.id for native in draft.runtime_natives}
             for name, draft in self.drafts.items()
         }
         run = without_circles(build, wanted)
@@ -75,20 +71,20 @@ class Sketch:
         """The nodes with what they are built with, by id."""
         nodes: dict[str, PlanNode] = {}
         for name, draft in self.drafts.items():
-            natives = {native.id: native for native in draft.natives}
-            nodes |= natives | {native.id: native for native in draft.runtime_natives}
+            nodes |= {native.id: native for native in (*draft.natives, *draft.runtime_natives)}
+            natives = {native.id for native in draft.natives}
             own = PlanNode(
                 id=draft.id,
                 project=draft.project,
                 version=draft.version,
                 role=Role.RUNTIME if name in self.runtime else Role.BUILD,
-                build_needs=tuple(sorted(graph.needs[draft.id] | natives.keys())),
+                build_needs=tuple(sorted(graph.needs[draft.id] | natives)),
                 inputs=draft.inputs.to_document() if draft.inputs else {},
             )
             nodes[own.id] = own
             if own.id in graph.bootstraps:
                 first = graph.bootstraps[own.id]
-                needs = tuple(sorted(graph.needs[first] | natives.keys()))
+                needs = tuple(sorted(graph.needs[first] | natives))
                 nodes[first] = replace(own, id=first, role=Role.BOOTSTRAP, build_needs=needs)
             if own.id in graph.seeds:
                 seed, file = graph.seeds[own.id], seeds[own.id]

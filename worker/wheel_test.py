@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 from wheelyard.distributions.wheel_file import CheckedWheel
-from wheelyard.errors import StoreUnavailable
 from wheelyard.native_recipe import prefix_of
 from wheelyard.recipes import Recipe, recipe_of
 from wheelyard.wheel_record import WheelRecord
 from worker.build_container import Allotment, build_environment, container_spec, lay_scripts, run_phase
 from worker.context import Work
 from worker.native_job import native_node
-from worker.natives import lay_natives, mounts_of
+from worker.natives import lay_natives, lost_native, mounts_of
 from worker.toolchain_job import ReadyToolchain
 
 _SECONDS = 600.0
@@ -27,7 +26,7 @@ def test_wheel(
     ready: ReadyToolchain,
     wheel: CheckedWheel,
     recipe: Recipe,
-    runtime: Iterable[WheelRecord],
+    runtime: Sequence[WheelRecord],
     allotment: Allotment,
 ) -> tuple[str, ...]:
     """Install a wheel in a container without network, from itself and our own wheels alone, and import it.
@@ -37,7 +36,6 @@ def test_wheel(
     :returns: the modules that were imported.
     :raises BuildFailed: a requirement is not met, an import fails, or the recipe's smoke test does.
     """
-    runtime = list(runtime)
     modules = recipe.imports or wheel.modules
     folder = work.scratch / "test"
     lay_scripts(folder)
@@ -65,7 +63,7 @@ def test_wheel(
 
 
 def _natives(
-    work: Work, ready: ReadyToolchain, recipe: Recipe, runtime: Iterable[WheelRecord]
+    work: Work, ready: ReadyToolchain, recipe: Recipe, runtime: Sequence[WheelRecord]
 ) -> dict[str, str]:
     """Digests, by name, of the natives whose programs a wheel runs, or one that it needs does."""
     folder = work.services.settings.recipes_dir
@@ -74,10 +72,6 @@ def _natives(
     for name in sorted({name for one in recipes for name in one.runtime_natives}):
         node = native_node(work, ready, name)
         if not node.digest:
-            raise StoreUnavailable(
-                f"the native artifact {name} is not in the store any more",
-                expected=node.id,
-                do="ask for the build again, so that it is made again",
-            )
+            raise lost_native(name, node.id)
         found[name] = node.digest
     return found

@@ -112,8 +112,13 @@ class Drafting:
             plain, inputs=inputs, environment=environment, natives=natives, runtime_natives=runtime_natives
         )
 
-    def _source(self, pin: Pin) -> IndexFile:
-        """The sdist of a pin, in the store and looked at."""
+    def fetch_sdist(self, pin: Pin) -> IndexFile:
+        """Bring the sdist of a pin into the store. Safe to repeat.
+
+        :raises InputError: it has none, or the index has it no more.
+        :raises ForeignOutputRefused: the index gives other bytes than the lock names.
+        :raises InfrastructureError: the index, the store or the disk failed.
+        """
         sdist = pin.sdist
         if sdist is None:
             raise InputError(
@@ -121,8 +126,13 @@ class Drafting:
                 expected="a source distribution, since wheels are built from source here",
                 do="ask for a version that has one",
             )
+        fetch_file(pin.project, sdist, self._services.store, self._upstream, scratch=self._work.scratch)
+        return sdist
+
+    def _source(self, pin: Pin) -> IndexFile:
+        """The sdist of a pin, in the store and looked at."""
+        sdist = self.fetch_sdist(pin)
         store, scratch = self._services.store, self._work.scratch
-        fetch_file(pin.project, sdist, store, self._upstream, scratch=scratch)
         checked_sdist(
             store, sdist.filename, sdist.digest, project=pin.project, version=pin.version, scratch=scratch
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from wheelyard.build_request import BuildRequest
 from wheelyard.digests import Digest
-from wheelyard.jobs.states import Job, Kind, State
+from wheelyard.jobs.states import Job, State
 from wheelyard.node_standing import error_of
 from wheelyard.plan import Plan, PlanNode, Role, Standing
 from wheelyard.plan_outlook import needs_in, path_seconds
@@ -15,16 +15,13 @@ from worker.context import Services, Work
 from worker.early_start import EarlyStart
 from worker.git_source import source_sdists
 from worker.kept_locks import keep_lock
+from worker.likely_seconds import likely_seconds
 from worker.outcome import Done, Outcome, Parked
 from worker.own_names import open_upstream
 from worker.plan_progress import PlanProgress
 from worker.planner import Planner
 from worker.requirements_lock import lock_request
 from worker.toolchain_job import ready_toolchain, submit_toolchain
-
-_FEW_SECONDS = 5.0
-_SDIST_BYTES_PER_SECOND = 65_000
-"""For what was never built: numpy's sdist has 21 MB and took 300 s, OpenCV's 95 MB and 1,500 s."""
 
 
 def make_plan(work: Work) -> Outcome:
@@ -97,16 +94,12 @@ def estimate(progress: PlanProgress, services: Services) -> None:
 
 
 def _seconds(node: PlanNode, services: Services, toolchain: str) -> float:
-    """How long a build is likely to take: as it did before, else as its sdist is large."""
+    """How long what is left of a node is likely to take."""
     if node.standing is not Standing.WAITING:
         return 0.0
     if node.role is Role.NATIVE:
         return node.seconds
-    usual = services.ledger.usual_seconds(Kind.WHEEL, node.project, toolchain)
-    if usual is not None:
-        return usual
-    size = services.store.blob_size(Digest.parse(node.inputs["sdist"]))
-    return _FEW_SECONDS + (size or 0) / _SDIST_BYTES_PER_SECOND
+    return likely_seconds(services, node.project, toolchain, Digest.parse(node.inputs["sdist"]))
 
 
 def _tell(work: Work, plan: Plan) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from wheelyard.build_request import BuildRequest
 from wheelyard.digests import Digest
-from wheelyard.errors import InputError, NotFound, WheelyardError
+from wheelyard.errors import BuildFailed, InputError, NotFound, WheelyardError
 from wheelyard.jobs.states import Kind
 from wheelyard.locks import IndexFile, Lock, Pin
 from wheelyard.plan import Plan, Role
@@ -18,6 +18,7 @@ from wheelyard.upstream.fetch import fetch_file
 from wheelyard.upstream.index import Upstream
 from worker.context import Work
 from worker.early_start import EarlyStart
+from worker.likely_seconds import likely_seconds
 from worker.node_draft import Draft, Drafting
 from worker.plan_graph import cycles
 from worker.plan_sketch import Sketch
@@ -173,6 +174,8 @@ class Planner:
             return draft
 
         while pins:
+            if early is not None:
+                pins = self._longest_first(pins)
             drafts = self._each(draft_of, pins.values())
             sketch.drafts |= dict(zip(pins, drafts, strict=True))
             pins = {}
@@ -181,6 +184,20 @@ class Planner:
                     pins |= sketch.note(draft.environment)
             pins = {name: pin for name, pin in pins.items() if name not in sketch.drafts}
         return sketch
+
+    def _longest_first(self, pins: Mapping[str, Pin]) -> dict[str, Pin]:
+        """The same pins, those first that are likely to take longest: they are begun in this order."""
+
+        def seconds(pin: Pin) -> float:
+            try:
+                sdist = self._drafting.fetch_sdist(pin)
+            except (BuildFailed, InputError):
+                # Its draft meets the same, and says it of the node.
+                return 0.0
+            return likely_seconds(self._services, pin.project, self._ready.toolchain.name, sdist.digest)
+
+        found = dict(zip(pins, self._each(seconds, pins.values()), strict=True))
+        return {name: pins[name] for name in sorted(pins, key=lambda name: -found[name])}
 
     def _seeds(self, sketch: Sketch) -> dict[str, IndexFile]:
         """Upstream's wheels of the members of cycles, by id, as far as there are any."""

@@ -4,8 +4,8 @@
 opencv-python-headless]` fills a folder with the pinned files first and serves it on loopback, so that no
 download is timed. pip and fromager run in a container of the toolchain's image, without network and with
 their files in memory, as our compiles do; fromager is installed there from wheels, pinned. We run as anybody
-would run us: `wheelyard up` on an empty store, one worker with one compile at a time (`--slots 0`: as many
-as it takes by itself), and the time of the `wheelyard build` command.
+would run us: `wheelyard up` on an empty store, its one worker with as many compiles at a time as it takes by
+itself (`--slots 1`: one), and the time of the `wheelyard build` command.
 
 Two courses: with the build requirements as wheels (pip builds the ten from source, `--no-binary` and their
 names), and from source to the root (pip `--no-binary :all:`, fromager, us with `--build-deps source`). pip's
@@ -159,7 +159,7 @@ def _options() -> Any:
     )
     parser.add_argument("--courses", nargs="+", choices=("wheels", "source"), default=["wheels", "source"])
     parser.add_argument(
-        "--slots", type=int, default=1, help="compiles of ours at the same time; 0 leaves it to the worker"
+        "--slots", type=int, default=0, help="compiles of ours at the same time; 0 leaves it to the worker"
     )
     parser.add_argument("--with", dest="alone", nargs="+", default=[], metavar="PROJECT", help="large ones")
     return parser.parse_args()

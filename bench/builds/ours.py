@@ -141,7 +141,7 @@ class Ours:
 
 @contextmanager
 def ours(
-    folder: Path, toolchain: str, index: str = "", *, ready: Path | None = None, slots: int = 1
+    folder: Path, toolchain: str, index: str = "", *, ready: Path | None = None, slots: int = 0
 ) -> Iterator[Ours]:
     """A stack in a folder, its toolchain ready.
 

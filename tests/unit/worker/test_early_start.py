@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -95,6 +96,29 @@ def test_what_ended_before_there_was_a_plan_was_not_there_before(yard):
     }
     assert progress.due() == []
     assert list(progress.errors) == ["bad==1.0"]
+
+
+def test_the_largest_is_begun_first(yard, monkeypatch):
+    monkeypatch.setattr("worker.planner._AT_ONCE", 1)
+    # Hexadecimal digits of their own, since equal ones would be packed to nothing.
+    pins = [
+        yard.add(project, source=Random(project).randbytes(size).hex())
+        for project, size in (("few", 100), ("many", 90_000), ("some", 9_000))
+    ]
+    for pin in pins:
+        yard.built_with(pin.project, build_deps="wheels")
+    yard.plan_early(*pins)
+    assert list(yard.queued()) == ["many 1.0", "some 1.0", "few 1.0"]
+
+
+def test_what_the_index_has_no_more_is_told_of_its_node(yard):
+    there, lost = yard.add("there"), yard.add("lost")
+    yard.built_with("there", build_deps="wheels")
+    yard.services.store.delete_blob(lost.sdist.digest)
+    yard.files["lost"] = []
+    planned = yard.plan_early(there, lost)
+    assert list(yard.queued()) == ["there 1.0"]
+    assert "not on the index any more" in planned.errors["lost==1.0"].failed
 
 
 def test_from_source_nothing_is_begun_early(yard):

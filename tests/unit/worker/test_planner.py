@@ -60,9 +60,9 @@ class Village:
             raise NotFound(f"there is no project {project}")
         return Listing(project=project, files=tuple(self.files[project]))
 
-    def add(self, project, version="1.0", *, wheel=False):
+    def add(self, project, version="1.0", *, wheel=False, source=""):
         """Put a project on the index, and its files into the store; gives its pin."""
-        bodies = {f"{project}-{version}.tar.gz": make_sdist(project, version, {"setup.py": ""})}
+        bodies = {f"{project}-{version}.tar.gz": make_sdist(project, version, {"setup.py": source})}
         if wheel:
             bodies[f"{project}-{version}-py3-none-any.whl"] = make_wheel(project, version)
         for name, body in bodies.items():

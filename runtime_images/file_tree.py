@@ -18,6 +18,7 @@ class FileTree:
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._owners: dict[str, str] = {}
+        self._loader_conf: dict[str, str] = {}
         # All in which something lies or once lay, whether a layer has it as a member of its own or not.
         self._folders: set[str] = set()
 
@@ -45,6 +46,7 @@ class FileTree:
             self._put(path, entry)
             if owner and entry.kind != "folder":
                 self._owners[path] = owner
+        self._loader_conf |= contents.loader_conf
 
     def add(self, contents: LayerContents, owner: str) -> None:
         """Add a layer that must not change anything below it.
@@ -74,6 +76,7 @@ class FileTree:
             if path not in self._entries:
                 self._put(path, entry)
                 self._owners[path] = owner
+        self._loader_conf |= contents.loader_conf
 
     def get(self, path: str) -> Entry | None:
         """What lies at a path itself, no link followed."""
@@ -86,6 +89,11 @@ class FileTree:
     def items(self) -> Iterator[tuple[str, Entry]]:
         """Every path and what is there."""
         return iter(self._entries.items())
+
+    @property
+    def loader_conf(self) -> dict[str, str]:
+        """Path to text of the loader's configuration, as far as it is still there."""
+        return {path: text for path, text in self._loader_conf.items() if self._is_file(path)}
 
     def resolve(self, path: str) -> str | None:
         """The real path of a file or folder, or `None` where it leads nowhere.
@@ -121,6 +129,10 @@ class FileTree:
                     done = []
                 ahead = [*entry.target.split("/"), *ahead]
         return []
+
+    def _is_file(self, path: str) -> bool:
+        entry = self._entries.get(path)
+        return entry is not None and entry.kind == "file"
 
     def _put(self, path: str, entry: Entry) -> None:
         self._entries[path] = entry

@@ -11,8 +11,11 @@ from typing import IO, Any, Literal
 
 from runtime_images.elf_needs import MAGIC, ElfNeeds, read_elf
 
-CONTENTS_FORMAT = 1
+CONTENTS_FORMAT = 2
 """Raised when more is read out of a layer; a part of the stored document's name."""
+
+LOADER_CONF = "etc/ld.so.conf"
+_LONGEST_CONF = 1 << 16
 
 Kind = Literal["file", "folder", "link", "other"]
 
@@ -42,14 +45,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerContents:
-    """Every path of one layer, without a slash at its start, and its ELF files.
+    """Every path of one layer, without a slash at its start, its ELF files, and what it tells the loader.
 
     :param entries: path to what is there.
     :param elves: path to needs, of the ELF files among them.
+    :param loader_conf: path to text, of `/etc/ld.so.conf` and the files of `/etc/ld.so.conf.d`.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     elves: Mapping[str, ElfNeeds] = field(default_factory=dict)
+    loader_conf: Mapping[str, str] = field(default_factory=dict)
 
     def to_document(self) -> dict[str, Any]:
         """The contents as JSON-serialisable rows."""
@@ -59,6 +64,7 @@ class LayerContents:
                 for path, entry in sorted(self.entries.items())
             ],
             "elves": {path: needs.to_document() for path, needs in sorted(self.elves.items())},
+            "loader_conf": dict(sorted(self.loader_conf.items())),
         }
 
     @classmethod
@@ -70,6 +76,7 @@ class LayerContents:
                 for path, kind, mode, size, digest, target in document["entries"]
             },
             elves={path: ElfNeeds.from_document(row) for path, row in document["elves"].items()},
+            loader_conf=document["loader_conf"],
         )
 
 
@@ -81,6 +88,7 @@ def read_contents(tar: Path, wanted: Callable[[tarfile.TarInfo], bool] | None = 
     """
     entries: dict[str, Entry] = {}
     elves: dict[str, ElfNeeds] = {}
+    conf: dict[str, str] = {}
     with tarfile.open(tar, mode="r:", encoding="utf-8") as archive:
         for member in archive:
             path = clean_name(member.name)
@@ -97,12 +105,19 @@ def read_contents(tar: Path, wanted: Callable[[tarfile.TarInfo], bool] | None = 
                 with stream:
                     if stream.read(4) == MAGIC and (needs := read_elf(stream)) is not None:
                         elves[path] = needs
-    return LayerContents(entries=entries, elves=elves)
+                    elif _is_loader_conf(path):
+                        stream.seek(0)
+                        conf[path] = stream.read(_LONGEST_CONF).decode("utf-8", "replace")
+    return LayerContents(entries=entries, elves=elves, loader_conf=conf)
 
 
 def clean_name(name: str) -> str:
     """A member's name as a path in the image: no `./` and no slash at either end."""
     return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+def _is_loader_conf(path: str) -> bool:
+    return path == LOADER_CONF or path.startswith(f"{LOADER_CONF}.d/")
 
 
 def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from runtime_images.elf_needs import ElfNeeds, expand_run_path
 from runtime_images.file_tree import FileTree
-from runtime_images.layer_contents import LayerContents
+from runtime_images.layer_contents import LOADER_CONF, LayerContents
+from runtime_images.loader_conf import configured_folders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +52,16 @@ def default_folders(machine: str) -> tuple[str, ...]:
     return (f"lib/{triplet}", f"usr/lib/{triplet}", "lib", "usr/lib")
 
 
-def loader_folders(machine: str) -> tuple[str, ...]:
-    """Folders whose libraries Debian's loader finds: those of its cache, then the default ones.
+def loader_folders(tree: FileTree, machine: str) -> tuple[str, ...]:
+    """Folders whose libraries the loader finds by its cache, in the order of ldconfig(8).
 
+    :param tree: the image; one without `/etc/ld.so.conf` is taken to have Debian's.
     :param machine: `x86_64` or `aarch64`.
     """
-    return ("usr/local/lib", f"usr/local/lib/{machine}-linux-gnu", *default_folders(machine))
+    conf = tree.loader_conf
+    own = ("usr/local/lib", f"usr/local/lib/{machine}-linux-gnu")
+    configured = tuple(configured_folders(conf)) if LOADER_CONF in conf else own
+    return tuple(dict.fromkeys((*configured, *default_folders(machine))))
 
 
 def find_in_default_folders(tree: FileTree, soname: str, machine: str) -> str | None:
@@ -72,7 +77,7 @@ def find_by_cache(tree: FileTree, soname: str, machine: str) -> str | None:
 
     :param tree: what lies below the wheels, of which the cache is made.
     """
-    return _find_in(loader_folders(machine), tree, soname)
+    return _find_in(loader_folders(tree, machine), tree, soname)
 
 
 def _find_in(folders: Sequence[str], tree: FileTree, soname: str) -> str | None:

@@ -46,7 +46,7 @@ def find_libraries(tree: FileTree, elves: Mapping[str, ElfNeeds], machine: str) 
         folder, _, name = path.rpartition("/")
         if entry.kind in ("file", "link") and _NAME.fullmatch(name):
             names.setdefault(folder, []).append(name)
-    for folder in loader_folders(machine):
+    for folder in loader_folders(tree, machine):
         # Not every layer has its folders as members of their own.
         real = tree.resolve(folder) or (folder if folder in names else None)
         if real is None or real in seen:

@@ -18,7 +18,7 @@ from wheelyard.digests import key_of
 from wheelyard.oci import Layer
 from wheelyard.store.contract import Store
 
-LOADER_LAYER_FORMAT = 1
+LOADER_LAYER_FORMAT = 2
 """Raised when the same layers would get another cache; part of its name."""
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Stack, stack_with_toolchain
 from tests.index_site import IndexSite
+from wheelyard.process import run_command
 from worker.engine.contract import Engine
 
 pytestmark = pytest.mark.engine
@@ -30,6 +33,7 @@ def test_a_real_image_is_accounted_for_and_a_policy_refuses_another(stack, tmp_p
     _every_file_has_an_owner(receipt)
     _nothing_that_builds_is_inside(receipt)
     _documents_are_attached(stack, receipt)
+    _a_scanner_finds_the_same(stack, receipt)
     why = stack.cli("image", "why", "receipts/demo:1", "libz.so.1")
     assert "(library, of zlib1g" in why
     assert "needs libz.so.1" in why
@@ -78,6 +82,23 @@ def _documents_are_attached(stack, receipt):
     assert "cdemo-1.0.tar.gz" in inputs
     assert "pkg:pypi/cdemo@1.0" in {one.get("purl") for one in _json(f"{address}cyclonedx")["components"]}
     assert _json(f"{address}spdx")["spdxVersion"] == "SPDX-2.3"
+
+
+def _a_scanner_finds_the_same(stack, receipt):
+    """syft, which pulls the image by its name and knows nothing of ours."""
+    source = f"registry:{stack.url.removeprefix('http://')}/receipts/demo:1"
+    said = run_command(
+        [str(Path(sys.executable).with_name("syft")), "scan", source, "--output", "json", "--quiet"],
+        timeout=300,
+        environment={"SYFT_REGISTRY_INSECURE_USE_HTTP": "true", "SYFT_CHECK_FOR_APP_UPDATE": "false"},
+    )
+    found = json.loads(said)
+    assert (found["distro"]["id"], found["distro"]["versionID"]) == ("debian", "12")
+    for kind, type_ in (("package", "deb"), ("wheel", "python")):
+        ours = {(part["name"], part["version"]) for part in receipt["parts"] if part["kind"] == kind}
+        assert {(one["name"], one["version"]) for one in found["artifacts"] if one["type"] == type_} == ours
+    owned = next(one for one in found["artifacts"] if one["name"] == "zlib1g")
+    assert any("libz.so.1" in one["path"] for one in owned["metadata"]["files"])
 
 
 def _a_policy_refuses(stack, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 
 from runtime_images.file_tree import FileTree
 from runtime_images.layer_contents import read_contents
+from runtime_images.library_search import find_by_cache
 from runtime_images.loader_cache import compare_names, find_libraries, make_cache, read_cache, write_cache
 
 MACHINE = platform.machine()
@@ -70,8 +71,26 @@ def test_ldconfig_reads_our_cache_as_we_wrote_it(tars, members, tmp_path):
     )
 
 
+ELSEWHERE = {
+    "one folder more": {"etc/ld.so.conf": b"/opt/cuda/lib64\n"},
+    "what is included": {
+        "etc/ld.so.conf": b"include /etc/ld.so.conf.d/*.conf # \ninclude ld.so.conf.d/*.no\n/usr/local/lib",
+        "etc/ld.so.conf.d/b.conf": b"# own\n  /opt/cuda/lib64/  # with a slash\n\nhwcap 0 nosegneg\n",
+        "etc/ld.so.conf.d/a.conf": b"include more/*.conf\ninclude b.conf\n/opt/first",
+        "etc/ld.so.conf.d/c.txt": b"/opt/never",
+    },
+    "nothing": {"etc/ld.so.conf": b""},
+}
+
+
 @needs_ldconfig
-def test_it_holds_what_ldconfig_itself_finds_in_the_same_files(tars, members, tmp_path):
+@pytest.mark.parametrize("conf", [{}, *ELSEWHERE.values()], ids=["Debian's", *ELSEWHERE])
+def test_it_holds_what_ldconfig_itself_finds_in_the_same_files(tars, members, linker, conf, tmp_path):
+    members |= conf | {
+        "opt/cuda/lib64/libcudart.so.13": linker.library("libcudart.so.13"),
+        "opt/first/libz.so.1": linker.library("libz.so.1"),
+        "opt/never/libnever.so.1": linker.library("libnever.so.1"),
+    }
     root = tmp_path / "root"
     root.mkdir()
     tar = tars.write(members)
@@ -96,6 +115,15 @@ def test_of_two_libraries_of_one_name_the_nearer_folder_s_comes_first(tars, memb
     tree, elves = read_tree(tars, members)
     found = [path for name, path in read_cache(make_cache(tree, elves, MACHINE)) if name == "libz.so.1"]
     assert found == ["/usr/local/lib/libz.so.1", f"/{LIB}/libz.so.1"]
+
+
+def test_a_layer_on_top_changes_the_loader_s_configuration(tars, members, linker):
+    tree, _ = read_tree(tars, members | {"opt/x/libx.so.1": linker.library("libx.so.1")})
+    assert find_by_cache(tree, "libx.so.1", MACHINE) is None
+    tree.lay(tars.contents({"etc/ld.so.conf": b"/opt/x\n"}), "on top")
+    assert find_by_cache(tree, "libx.so.1", MACHINE) == "opt/x/libx.so.1"
+    tree.lay(tars.contents({"etc/.wh.ld.so.conf": b""}), "without")
+    assert find_by_cache(tree, "libx.so.1", MACHINE) is None
 
 
 def test_entries_are_in_the_order_of_the_loader_s_search():

@@ -23,8 +23,8 @@ from worker.node_draft import Draft, Drafting
 from worker.plan_graph import cycles
 from worker.plan_sketch import Sketch
 from worker.resolve import Resolver
-from worker.seed_wheel import seed_wheel
 from worker.toolchain_job import ReadyToolchain
+from worker.wheel_choice import best_wheel
 from worker.wheel_clashes import known_wheels, refuse_clashes
 
 _AT_ONCE = 3
@@ -168,8 +168,9 @@ class Planner:
 
         def draft_of(pin: Pin) -> Draft:
             draft = self._drafting.draft(pin)
-            alone = not sketch.from_source and not sketch.run_needs[f"{pin.project}=={pin.version}"]
-            if early is not None and alone:
+            needs = sketch.run_needs[f"{pin.project}=={pin.version}"]
+            built_with = draft.environment.pins if sketch.from_source else ()
+            if early is not None and not needs and not built_with:
                 early.begin(draft)
             return draft
 
@@ -206,9 +207,13 @@ class Planner:
 
         def seed(project: str, version: str) -> IndexFile | None:
             try:
-                return seed_wheel(self._upstream.listing(project), version, self._ready.toolchain)
+                files = self._upstream.listing(project).of_version(version)
             except NotFound:
                 return None
+            wheel = best_wheel(files, self._ready.toolchain)
+            if wheel is None or wheel.digest is None:
+                return None
+            return IndexFile(filename=wheel.filename, digest=wheel.digest)
 
         found = self._each(lambda draft: seed(draft.project, draft.version), drafts)
         return {draft.id: file for draft, file in zip(drafts, found, strict=True) if file is not None}

@@ -45,15 +45,6 @@ VIEWS: dict[str, Callable[[Listing], Listing]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Served:
-    """One file that was handed out, verified."""
-
-    project: str
-    filename: str
-    digest: Digest
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
     """What one container may make us fetch, so that foreign code can't fill the host.
@@ -91,14 +82,8 @@ class PullThrough:
         self._lock = threading.Lock()
         self._listings: dict[str, Listing | NotFound] = {}
         self._bytes = 0
-        self._served: set[Served] = set()
+        self._served: set[Digest] = set()
         self._troubles: list[WheelyardError] = []
-
-    @property
-    def served(self) -> frozenset[Served]:
-        """Every file that was handed out so far."""
-        with self._lock:
-            return frozenset(self._served)
 
     def raise_trouble(self) -> None:
         """Raise the first thing that went wrong on our side; a resolver that met it knows half of the index.
@@ -135,8 +120,8 @@ class PullThrough:
             raise known.with_traceback(None)
         return known
 
-    def fetch(self, project: str, file: ListedFile) -> Served:
-        """Bring a file into the store and note that it is served.
+    def fetch(self, project: str, file: ListedFile) -> Digest:
+        """Bring a file into the store, and count it; gives the digest of its verified bytes.
 
         :raises ForeignOutputRefused: as `fetch_listed` and `checked_sdist`, or the allowance is used up.
         """
@@ -149,12 +134,11 @@ class PullThrough:
                 self._store, file.filename, file.digest, project=project, version=str(file.version),
                 scratch=self._scratch,
             )  # fmt: skip
-        served = Served(project=project, filename=file.filename, digest=file.digest)
         with self._lock:
-            if served not in self._served:
-                self._served.add(served)
+            if file.digest not in self._served:
+                self._served.add(file.digest)
                 self._bytes += size
-        return served
+        return file.digest
 
     def metadata(self, file: ListedFile) -> bytes:
         """Core metadata of a file (PEP 658), from the store where it is known by its digest."""
@@ -262,11 +246,11 @@ class PullThrough:
             if file is None or not file.has_metadata:
                 raise NotFound("there is no such file")
             return Response(self.metadata(file), media_type="application/octet-stream")
-        served = self.fetch(listing.project, file)
+        digest = self.fetch(listing.project, file)
         return StreamingResponse(
-            self.stream(served.digest),
+            self.stream(digest),
             media_type="application/octet-stream",
-            headers={"Content-Length": str(self._store.blob_size(served.digest))},
+            headers={"Content-Length": str(self._store.blob_size(digest))},
         )
 
 

@@ -24,7 +24,7 @@ from wheelyard.toolchains import Toolchain
 from wheelyard.upstream.index import Upstream
 from worker.engine.contract import Container, ContainerSpec, Engine
 from worker.missing_part import find_missing, missing_facts
-from worker.pull_through import PullThrough, Served
+from worker.pull_through import PullThrough
 from worker.refusals import Wanted, explain, read_refusal
 from worker.resolving_room import (
     INPUTS,
@@ -35,6 +35,7 @@ from worker.resolving_room import (
     Room,
     open_handover,
 )
+from worker.wheel_choice import best_wheel
 
 MAX_LOCK_BYTES = 16 << 20
 MAX_ANSWER_BYTES = 1 << 20
@@ -44,7 +45,6 @@ MAX_REQUIREMENTS = 500
 # One for each view: pip-tools takes versions and hashes over from a lock that is there already.
 _LOCKS: dict[Wanted, str] = {"sdist": "/tmp/sdists.txt", "wheel": "/tmp/wheels.txt"}  # noqa: S108
 _ANSWER = "/tmp/answer.json"  # noqa: S108
-_REPORT = "/tmp/report.json"  # noqa: S108
 
 _VIEWS: dict[Wanted, str] = {"sdist": "@DOOR@/source/simple/", "wheel": "@DOOR@/build/simple/"}
 
@@ -117,7 +117,7 @@ class Resolver:
         with open_handover(index, self.scratch) as handover, self._room(handover) as room:
             limits = _constraint_lines(handover, constraints)
             text = self._compile(room, handover, index, wanted, "sdist", ", ".join(wanted), limits=limits)
-        return Lock(pins=_pins(text, index, served=None), text=text)
+        return _source_lock(text, index)
 
     def resolve_build(
         self,
@@ -133,8 +133,8 @@ class Resolver:
     ) -> Lock:
         """Lock what an sdist needs to be built: `build-system.requires`, and what its backend adds (PEP 517).
 
-        Each pin holds the one wheel that pip chooses for the toolchain; it is in the store afterwards. Or it
-        holds an sdist, where that is wanted; the backend itself is asked with wheels all the same.
+        Each pin holds the one wheel that pip would choose in the toolchain, and that is then in the store. Or
+        it holds an sdist, where that is wanted; the backend itself is asked with wheels all the same.
         The backend runs in a container of its own, the resolver in another one that it can't touch.
 
         :param sdist: the archive.
@@ -174,9 +174,8 @@ class Resolver:
             if wanted == "sdist" or not set(added) <= set(static):
                 text = self._compile(trusted, handover, index, both, wanted, subject, name, limits)
             if wanted == "sdist":
-                return Lock(pins=_pins(text, index, served=None), text=text)
-            served = self._choose_wheels(trusted, handover, index, text, subject)
-        return Lock(pins=_pins(text, index, served=served), text=text)
+                return _source_lock(text, index)
+        return _wheel_lock(text, index, self.toolchain)
 
     def _index(self) -> PullThrough:
         return PullThrough(self.upstream, self.store, scratch=self.scratch)
@@ -259,29 +258,6 @@ class Resolver:
             )
         return _read_requirements(room.read(_ANSWER, MAX_ANSWER_BYTES), filename)
 
-    def _choose_wheels(
-        self, room: Room, handover: Handover, index: PullThrough, text: str, subject: str
-    ) -> set[Digest]:
-        """Let pip choose one wheel for each line of a lock, which also brings them into the store."""
-        if not text:
-            return set()
-        code, lines = room.run(
-            [
-                *("-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "--no-deps"),
-                *("--require-hashes", "--only-binary", ":all:", "--report", _REPORT),
-                *("-r", handover.put("lock.txt", text.encode())),
-            ],
-            subject,
-        )
-        index.raise_trouble()
-        if code:
-            raise InputError(f"{subject} can't be had", found="\n".join(lines[-8:]))
-        report = json.loads(room.read(_REPORT, MAX_LOCK_BYTES))
-        return {
-            Digest.parse(item["download_info"]["archive_info"]["hashes"]["sha256"])
-            for item in report["install"]
-        }
-
 
 def _constraint_lines(handover: Handover, constraints: Sequence[str]) -> tuple[str, ...]:
     """The line that names a file of constraints to pip-tools; none where there are none."""
@@ -321,18 +297,33 @@ def _recipes_requirements(filename: str, said: Iterable[str], more: Iterable[str
     return tuple(sorted({str(parse_requirement(line, origin)) for line in (*said, *more)}))
 
 
-def _pins(text: str, index: PullThrough, served: set[Digest] | None) -> tuple[Pin, ...]:
-    """The pins of a lock's text, sorted by project.
+def _lines(text: str) -> tuple[LockedLine, ...]:
+    """The lines of a lock that a container wrote.
 
-    :param served: what pip chose for a build; `None` for a lock of what shall be compiled.
-    :raises ForeignOutputRefused: the text says more than the index does.
+    :raises ForeignOutputRefused: it is none.
     """
     try:
-        lines = parse_lock_text(text)
+        return parse_lock_text(text)
     except InputError as error:
         raise ForeignOutputRefused(error.failed, expected=error.expected, found=error.found) from error
-    pins = [_source_pin(line, index) if served is None else _wheel_pin(line, index, served) for line in lines]
-    return tuple(sorted(pins, key=lambda pin: pin.project))
+
+
+def _source_lock(text: str, index: PullThrough) -> Lock:
+    """The lock of what shall be compiled, its pins sorted by project.
+
+    :raises ForeignOutputRefused: the text says more than the index does.
+    """
+    pins = [_source_pin(line, index) for line in _lines(text)]
+    return Lock(pins=tuple(sorted(pins, key=lambda pin: pin.project)), text=text)
+
+
+def _wheel_lock(text: str, index: PullThrough, toolchain: Toolchain) -> Lock:
+    """The lock of what a build is made with: of each pin the one wheel that fits, in the store.
+
+    :raises ForeignOutputRefused: the text says more than the index does.
+    """
+    pins = [_wheel_pin(line, index, toolchain) for line in _lines(text)]
+    return Lock(pins=tuple(sorted(pins, key=lambda pin: pin.project)), text=text)
 
 
 def _listed(line: LockedLine, index: PullThrough) -> dict[Digest, IndexFile]:
@@ -358,13 +349,15 @@ def _source_pin(line: LockedLine, index: PullThrough) -> Pin:
     return pin
 
 
-def _wheel_pin(line: LockedLine, index: PullThrough, chosen: set[Digest]) -> Pin:
-    found = [file for digest, file in _listed(line, index).items() if digest in chosen]
-    if len(found) != 1:
+def _wheel_pin(line: LockedLine, index: PullThrough, toolchain: Toolchain) -> Pin:
+    allowed = _listed(line, index)
+    files = index.listing(line.project).of_version(line.version)
+    wheel = best_wheel((file for file in files if file.digest in allowed), toolchain)
+    if wheel is None:
         raise ForeignOutputRefused(
-            f"pip did not choose one wheel for {line.project} {line.version}",
-            found=", ".join(file.filename for file in found) or "none",
+            f"the lock has {line.project} {line.version}, which has no wheel for {toolchain.name}",
+            found=", ".join(sorted(file.filename for file in allowed.values())),
         )
-    if Served(project=line.project, filename=found[0].filename, digest=found[0].digest) not in index.served:
-        raise ForeignOutputRefused(f"{found[0].filename} was chosen but never served")
-    return Pin(project=line.project, version=line.version, files=tuple(found))
+    digest = index.fetch(line.project, wheel)
+    file = IndexFile(filename=wheel.filename, digest=digest)
+    return Pin(project=line.project, version=line.version, files=(file,))

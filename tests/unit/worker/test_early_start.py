@@ -121,12 +121,16 @@ def test_what_the_index_has_no_more_is_told_of_its_node(yard):
     assert "not on the index any more" in planned.errors["lost==1.0"].failed
 
 
-def test_from_source_nothing_is_begun_early(yard):
+def test_from_source_what_is_built_with_nothing_is_begun_early(yard):
     app, tool = yard.add("app"), yard.add("tool")
     yard.built_with("app", tool)
     yard.built_with("tool")
-    yard.plan_early(app, build_deps="source")
-    assert yard.queued() == {}
+    planned = yard.plan_early(app, build_deps="source")
+    assert list(yard.queued()) == ["tool 1.0"]
+    progress = PlanProgress(yard.early.into(planned.plan), yard.services, TOOLCHAIN, planned.errors)
+    progress.settle()
+    assert progress.due() == []
+    assert list(progress.awaited) == [yard.queued()["tool 1.0"].id]
 
 
 def test_what_can_not_be_built_is_not_begun(yard):

@@ -1,34 +1,42 @@
-"""Seeds: upstream's wheels that stand in for what can't be built before itself."""
+"""Which of upstream's wheels a toolchain takes: of a build requirement, or as a seed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 
-from wheelyard.locks import IndexFile
 from wheelyard.toolchains import Toolchain
-from wheelyard.upstream.listing import Listing
+from wheelyard.upstream.listing import ListedFile
 
 _POLICY = re.compile(r"(manylinux|musllinux)_(\d+)_(\d+)_(\w+)")
 _OLD_NAMES = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
 
 
-def seed_wheel(listing: Listing, version: str, toolchain: Toolchain) -> IndexFile | None:
-    """The wheel of a version that fits a toolchain best, in pip's order of tags; None where none fits."""
-    ranks = {tag: rank for rank, tag in enumerate(_tags(toolchain))}
-    fitting = [
-        (min(ranks[tag] for tag in tags), file.filename, file.digest)
-        for file in listing.of_version(version)
-        if file.kind == "wheel" and file.digest is not None and file.fits(toolchain.python.version)
-        if (tags := parse_wheel_filename(file.filename)[3] & ranks.keys())
-    ]
-    if not fitting:
-        return None
-    _rank, filename, digest = min(fitting, key=lambda found: found[:2])
-    return IndexFile(filename=filename, digest=digest)
+def best_wheel(files: Iterable[ListedFile], toolchain: Toolchain) -> ListedFile | None:
+    """The wheel that pip would choose in a toolchain; None where none fits.
+
+    By order of weight: not yanked (PEP 592), the nearest tag (PEP 425), the highest build number (PEP 427).
+
+    :param files: of one version of a project.
+    """
+    ranks = _ranks(toolchain)
+    fitting = []
+    for file in files:
+        if file.kind == "wheel" and file.digest is not None and file.fits(toolchain.python.version):
+            _name, _version, build, tags = parse_wheel_filename(file.filename)
+            if known := tags & ranks.keys():
+                rank = min(ranks[tag] for tag in known)
+                fitting.append(((file.yanked is None, -rank, build, file.filename), file))
+    return max(fitting, key=lambda found: found[0])[1] if fitting else None
+
+
+@cache
+def _ranks(toolchain: Toolchain) -> dict[Tag, int]:
+    return {tag: rank for rank, tag in enumerate(_tags(toolchain))}
 
 
 def _tags(toolchain: Toolchain) -> Iterator[Tag]:

@@ -215,7 +215,8 @@ def may_give_blob(services: Services, repository: str, digest: Digest) -> bool:
     if services.repositories.has_blob(repository, digest):
         return True
     if digest == EMPTY_DIGEST:
-        return services.repositories.is_known(repository)
+        # The config of all that the service attaches; elsewhere a pushed one is like any other blob.
+        return services.repositories.has_made(repository)
     subjects = subjects_of_blob(services.store, digest)
     return any(services.repositories.manifest(repository, subject) is not None for subject in subjects)
 

@@ -15,7 +15,7 @@ from wheelyard.image_manifest import MAX_MANIFEST_BYTES, Manifest, read_manifest
 from wheelyard.image_rows import remove_tag_row, set_manifest, unset_manifest
 from wheelyard.index_changes import Change, note_change
 from wheelyard.jobs.database import Database, repeated
-from wheelyard.jobs.models import ImageBlobRow, ImageManifestRow, ImageTagRow
+from wheelyard.jobs.models import ImageBlobRow, ImageManifestRow, ImageRow, ImageTagRow
 from wheelyard.jobs.rows import new_row
 from wheelyard.store.contract import Store
 
@@ -74,6 +74,13 @@ class Repositories:
         """Whether a manifest of a repository names a blob, or it was pushed there lately."""
         with self._database.reading() as session:
             return digest in _blobs_in(session, repository, [digest])
+
+    def has_made(self, repository: str) -> bool:
+        """Whether a repository has an image that was made here, to which documents are attached."""
+        row = ImageManifestRow
+        made = exists().where(row.repository == repository, row.digest == ImageRow.digest)
+        with self._database.reading() as session:
+            return bool(session.scalar(select(made)))
 
     def about(self, repository: str, subject: Digest) -> list[Manifest]:
         """Manifests that were pushed to a repository and name another one as their subject."""

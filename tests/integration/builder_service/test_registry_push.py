@@ -20,6 +20,7 @@ from tests.integration.builder_service.test_registry_pull import code_of
 from wheelyard.access_token import Scope
 from wheelyard.digests import Digest
 from wheelyard.image_manifest import MAX_MANIFEST_BYTES
+from wheelyard.image_referrers import EMPTY, EMPTY_DIGEST
 from wheelyard.oci import MEDIA_CONFIG, MEDIA_INDEX, MEDIA_MANIFEST
 
 BODY = bytes(range(256)) * 40
@@ -417,6 +418,20 @@ def test_a_manifest_is_deleted_with_its_tags_and_then_its_blobs(registry_door):
     assert (answer.status_code, code_of(answer)) == (404, "BLOB_UNKNOWN")
     answer = registry_door.http.delete(f"/v2/p/gone/manifests/{pushed.digest}")
     assert (answer.status_code, code_of(answer)) == (404, "MANIFEST_UNKNOWN")
+
+
+def test_an_empty_config_that_was_deleted_is_gone(registry_door):
+    """It is the config of what the service attaches, too, but nothing is attached in this repository."""
+    address = f"/v2/p/artifact/blobs/{EMPTY_DIGEST}"
+    push_image(registry_door.http, "p/artifact", "v1")
+    assert registry_door.guest.head(address).status_code == 404
+    upload = registry_door.http.post(
+        "/v2/p/artifact/blobs/uploads/", params={"digest": str(EMPTY_DIGEST)}, content=EMPTY
+    )
+    assert upload.status_code == 201
+    assert registry_door.guest.get(address).content == EMPTY
+    assert registry_door.http.delete(address).status_code == 202
+    assert registry_door.guest.head(address).status_code == 404
 
 
 def test_a_deleted_image_of_one_repository_stays_in_another_one(registry_door):

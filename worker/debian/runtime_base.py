@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from runtime_images.debian_packages import STATUS_FOLDER
 from runtime_images.merged_usr import MERGED, merged_path
 from wheelyard.errors import InfrastructureError
 from wheelyard.process import run_command
@@ -17,7 +18,6 @@ from worker.debian.elf import missing_libraries
 from worker.layer_tar import Entry
 
 UNPACK_TIMEOUT = 300.0
-STATUS_FOLDER = "var/lib/dpkg/status.d"
 USER = 1000
 
 
@@ -207,7 +207,9 @@ def _fixed_entries(toolchain: Toolchain) -> Iterator[Entry]:
     yield Entry(path="etc/localtime", link="/usr/share/zoneinfo/Etc/UTC")
     yield Entry(path="etc/timezone", content=b"Etc/UTC\n")
     yield Entry(path="app", mode=0o755, owner=USER)
-    for folder in ("dev", "proc", "run", "sys", "root", "home"):
+    # syft looks for what lies in a folder only where that is a member of some layer.
+    records = [STATUS_FOLDER, *map(str, PurePosixPath(STATUS_FOLDER).parents)][:-1]
+    for folder in ("dev", "proc", "run", "sys", "root", "home", *records):
         yield Entry(path=folder, mode=0o755)
     for folder in ("tmp", "var/tmp"):
         yield Entry(path=folder, mode=0o1777)

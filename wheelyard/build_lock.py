@@ -21,6 +21,7 @@ def build_lock_key(
     build_deps: str = "wheels",
     build_requires: Sequence[str] = (),
     replaced_build_requires: Sequence[str] | None = None,
+    patches: Sequence[str] = (),
 ) -> str:
     """What decides a build environment; the first lock of one holds, so that build keys hold, too.
 
@@ -33,6 +34,7 @@ def build_lock_key(
     :param build_deps: `source` where its wheels are built here, too, else `wheels`.
     :param build_requires: that the recipe adds.
     :param replaced_build_requires: that the recipe puts in the place of the sdist's static ones.
+    :param patches: digests of the recipe's patches, `sha256:…`, in their order.
     """
     key: dict[str, Any] = {
         "sdist": sdist,
@@ -46,6 +48,8 @@ def build_lock_key(
         key["build_requires"] = list(build_requires)
     if replaced_build_requires is not None:
         key["replaced_build_requires"] = list(replaced_build_requires)
+    if patches:
+        key["patches"] = list(patches)
     return key_of(key)
 
 
@@ -59,6 +63,7 @@ def lock_key_of(inputs: BuildInputs) -> str:
         build_deps=inputs.build_deps,
         build_requires=inputs.build_requires,
         replaced_build_requires=inputs.replaced_build_requires,
+        patches=inputs.patches,
     )
 
 

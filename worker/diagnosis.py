@@ -44,6 +44,23 @@ def full_disk(lines: Sequence[str]) -> str:
     return next((line.strip()[:500] for line in lines if "No space left on device" in line), "")
 
 
+def refused_patch(said: Sequence[str], phase: str) -> BuildFailed | None:
+    """The error of a patch that does not fit the sources; None where it was something else.
+
+    :param said: what our own script in the container said.
+    """
+    if not said or not _REFUSED_PATCH.match(said[-1]):
+        return None
+    return BuildFailed(
+        said[-1],
+        expected="sources that the patch was made for; nothing around a change may differ",
+        do="make the patch anew for this version, or say in the recipe which versions it is for: "
+        'versions = "<2" beside its file',
+        phase=phase,
+        first_error=said[-1],
+    )
+
+
 def diagnose(lines: Sequence[str], *, title: str, phase: str, said: Sequence[str], code: int) -> BuildFailed:
     """The error of a phase that failed, made of what it printed.
 
@@ -51,15 +68,8 @@ def diagnose(lines: Sequence[str], *, title: str, phase: str, said: Sequence[str
     :param said: what our own script in the container said of it.
     :param code: exit status.
     """
-    if said and _REFUSED_PATCH.match(said[-1]):
-        return BuildFailed(
-            said[-1],
-            expected="sources that the patch was made for; nothing around a change may differ",
-            do="make the patch anew for this version, or say in the recipe which versions it is for: "
-            'versions = "<2" beside its file',
-            phase=phase,
-            first_error=said[-1],
-        )
+    if refused := refused_patch(said, phase):
+        return refused
     error = first_error(lines) or (said[-1] if said else "") or f"exit status {code}"
     missing = find_missing(lines)
     hint = f"the {missing} is missing in the build; " if missing else ""

@@ -204,6 +204,7 @@ class Drafting:
             build_deps=self._request.build_deps,
             build_requires=recipe.build_requires,
             replaced_build_requires=recipe.replaced_build_requires,
+            patches=tuple(str(patch.digest) for patch in recipe.patches),
         )
         limits = self._request.build_constraints
         if (lock := self._kept(key)) is not None and meets(lock, limits):
@@ -226,6 +227,7 @@ class Drafting:
             sdist.filename,
             config_settings=recipe.config_settings,
             environment=recipe.environment,
+            patches=recipe.patches,
             wanted="sdist" if self._request.build_deps == "source" else "wheel",
             more=recipe.build_requires,
             replaced=recipe.replaced_build_requires,

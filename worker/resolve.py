@@ -16,12 +16,14 @@ from wheelyard.build_key import ConfigSetting
 from wheelyard.digests import Digest
 from wheelyard.errors import BuildFailed, ForeignOutputRefused, InfrastructureError, InputError
 from wheelyard.locks import IndexFile, Lock, LockedLine, Pin, parse_lock_text
+from wheelyard.recipe_layers import Patch
 from wheelyard.requirements import normalise_requirements, parse_requirement
 from wheelyard.settings import Settings
 from wheelyard.store.contract import Store
 from wheelyard.store.landing import disk_errors
 from wheelyard.toolchains import Toolchain
 from wheelyard.upstream.index import Upstream
+from worker.diagnosis import refused_patch
 from worker.engine.contract import Container, ContainerSpec, Engine
 from worker.missing_part import find_missing, missing_facts
 from worker.pull_through import PullThrough
@@ -126,6 +128,7 @@ class Resolver:
         *,
         config_settings: Mapping[str, ConfigSetting] | None = None,
         environment: Mapping[str, str] | None = None,
+        patches: Sequence[Patch] = (),
         wanted: Wanted = "wheel",
         more: Sequence[str] = (),
         replaced: Sequence[str] | None = None,
@@ -141,11 +144,12 @@ class Resolver:
         :param filename: its name on the index, which says how it is unpacked.
         :param config_settings: what the recipe passes to the backend.
         :param environment: variables that the recipe sets for the backend.
+        :param patches: that the recipe has for the sources.
         :param wanted: `sdist` for an environment whose wheels are built here, too.
         :param more: requirements that the recipe adds.
         :param replaced: those that it puts in the place of what `build-system.requires` says; None for none.
         :param constraints: requirements that hold for whatever these turn out to need.
-        :raises BuildFailed: the archive can't be unpacked, or its backend fails.
+        :raises BuildFailed: the archive can't be unpacked, a patch does not fit, or its backend fails.
         :raises InputError: a build requirement can't be met, or has no wheel, or no sdist.
         """
         name = IndexFile(filename=filename, digest=Digest.of_file(sdist)).filename
@@ -157,6 +161,9 @@ class Resolver:
             with disk_errors(f"{name} could not be written", InfrastructureError):
                 shutil.copyfile(sdist, handover.inputs / name)
                 (handover.inputs / name).chmod(0o644)
+            for place, patch in enumerate(patches, start=1):
+                file = patch.name.rpartition("/")[2]
+                handover.put(f"patches/{place:03}-{file}", patch.text.encode())
             foreign = stack.enter_context(self._room(handover, self.hooks_image))
             trusted = stack.enter_context(self._room(handover))
             # Asked even where the answer is replaced: that is what unpacks it for the next question.
@@ -249,7 +256,7 @@ class Resolver:
         index.raise_trouble()
         if code:
             said = [line.removeprefix("wheelyard: ") for line in lines if line.startswith("wheelyard: ")]
-            raise BuildFailed(
+            raise refused_patch(said, "resolve") or BuildFailed(
                 f"{filename} does not say what it needs to be built" + (f": {said[-1]}" if said else ""),
                 found="\n".join(line for line in lines[-12:] if not line.startswith("wheelyard: ")),
                 do="the whole output stands in the log",

@@ -27,6 +27,7 @@ KEPT_LINES = 400
 LOCK_SCRIPT = "lock_requirements.py"
 SDIST_SCRIPT = "build_requires.py"
 _DOOR_SCRIPT = "socket_door.py"
+_PATCHES_SCRIPT = "source_patches.py"
 
 # What a host's or an image's own configuration of pip says must not count in there.
 _ENVIRONMENT = {
@@ -64,10 +65,17 @@ class Handover:
         return {self.inputs: INPUTS, self.door: DOOR}
 
     def put(self, name: str, body: bytes) -> str:
-        """Hand a file in, readable in there whatever our own umask is; gives its path there."""
+        """Hand a file in, readable in there whatever our own umask is; gives its path there.
+
+        :param name: of the file; a folder may stand before it.
+        """
         with disk_errors(f"{name} could not be written", InfrastructureError):
-            (self.inputs / name).write_bytes(body)
-            (self.inputs / name).chmod(0o644)
+            path = self.inputs / name
+            if path.parent != self.inputs:
+                path.parent.mkdir(exist_ok=True)
+                path.parent.chmod(0o755)
+            path.write_bytes(body)
+            path.chmod(0o644)
         return f"{INPUTS}/{name}"
 
 
@@ -85,7 +93,7 @@ def open_handover(index: PullThrough, scratch: Path | None) -> Iterator[Handover
         inputs.mkdir()
         inputs.chmod(0o755)
         handover = Handover(inputs=inputs, door=door)
-        for script in (_DOOR_SCRIPT, LOCK_SCRIPT, SDIST_SCRIPT):
+        for script in (_DOOR_SCRIPT, LOCK_SCRIPT, SDIST_SCRIPT, _PATCHES_SCRIPT):
             handover.put(script, files("worker").joinpath("inside", script).read_bytes())
         yield handover
 

@@ -124,9 +124,9 @@ def _failed(client: Client, project: Project, error: WheelyardError, seconds: fl
 
 
 def _first_error(error: WheelyardError) -> str:
-    """The line nearest to the cause, else the last one of what was found."""
+    """The line nearest to the cause, else what failed."""
     lines = [line.strip() for line in error.found.splitlines() if line.strip()]
-    return str(error.facts.get("first_error") or first_error(lines) or (lines or [error.failed])[-1])
+    return str(error.facts.get("first_error") or first_error(lines) or error.failed)
 
 
 def _culprit(client: Client, error: WheelyardError) -> str:

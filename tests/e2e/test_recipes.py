@@ -117,11 +117,33 @@ def test_a_patch_is_applied_and_one_that_does_not_fit_names_itself_the_file_and_
     built(stack, "build", "patchdemo==1.0")
     assert "patch fix-answer.patch" in log_of_wheel(stack, "patchdemo 1.0")
     said = stack.cli("build", "patchdemo==2.0", "--progress", "plain", code=1)
-    assert (
-        "the patch fix-answer.patch does not apply to patchdemo 2.0: hunk 1 of patchdemo/__init__.py" in said
-    )
+    refused = "the patch fix-answer.patch does not apply to patchdemo-2.0.tar.gz"
+    assert f"{refused}: hunk 1 of patchdemo/__init__.py" in said
     (recipes / "patchdemo.toml").write_text('[[patches]]\nfile = "fix-answer.patch"\nversions = "<2"\n')
     assert built(stack, "build", "patchdemo==2.0", "--refresh")[0]["version"] == "2.0"
+
+
+LOST = """\
+--- a/pyproject.toml
++++ b/pyproject.toml
+@@ -1,3 +1,3 @@
+ [build-system]
+-requires = ["no-such-tool"]
++requires = []
+ build-backend = "backend"
+"""
+
+
+def test_a_patch_counts_before_the_backend_is_asked_what_it_needs(stack: Stack, recipes: Path):
+    wanting = PYPROJECT.replace("requires = []", 'requires = ["no-such-tool"]')
+    add(stack.site, "wantdemo", files={"pyproject.toml": wanting.format(name="wantdemo", version="1.0")})
+    # Its metadata come from a wheel, as most do on a real index.
+    stack.site.add_wheel("wantdemo", "1.0")
+    said = stack.cli("build", "wantdemo", "--progress", "plain", code=2)
+    assert "there is no project no-such-tool" in said
+    (recipes / "lost.patch").write_text(LOST)
+    (recipes / "wantdemo.toml").write_text('[[patches]]\nfile = "lost.patch"\n')
+    assert built(stack, "build", "wantdemo", "--refresh")[0]["version"] == "1.0"
 
 
 def test_a_wheel_without_what_was_left_out_is_whole_and_can_be_installed(

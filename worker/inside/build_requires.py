@@ -3,13 +3,15 @@
     python build_requires.py static ARCHIVE OUT
     python build_requires.py dynamic PYTHON LOCK CONFIG OUT
 
-The first call unpacks the archive; the second one makes an environment of the locked wheels and asks the
-backend in it. Both write a JSON list of requirements. Foreign code runs here, so its reader checks what is
-written. It needs `build` and `pip` from the tools' own environment, on Python 3.9 or newer.
+The first call unpacks the archive, and changes it by the patches beside this script; the second one makes an
+environment of the locked wheels and asks the backend in it. Both write a JSON list of requirements. Foreign
+code runs here, so its reader checks what is written. It needs `build` and `pip` from the tools' own
+environment, on Python 3.9 or newer.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -22,6 +24,7 @@ from typing import NoReturn
 
 from build import BuildBackendException, BuildException, ProjectBuilder
 
+PATCHES = Path(__file__).with_name("patches")
 STAGING = Path("/build/unpacked")
 ENVIRONMENT = Path("/build/hooks")
 
@@ -46,6 +49,11 @@ def unpack(archive: Path) -> Path:
                 pack.extractall(STAGING, **safe)  # type: ignore[arg-type]  # noqa: S202
     except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
         fail(f"it can't be unpacked: {str(error).splitlines()[0].rstrip(':')}")
+    patches = importlib.import_module("source_patches")
+    try:
+        patches.apply_patches(PATCHES, top(), archive.name)
+    except patches.PatchRefused as error:
+        fail(str(error))
     return top()
 
 

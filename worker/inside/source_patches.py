@@ -1,6 +1,6 @@
-"""Runs in the build container: changes the unpacked sources by a recipe's patches, in their order, exactly.
+"""Runs in containers: changes the unpacked sources by a recipe's patches, in their order, exactly.
 
-`/in/patches` holds them as `NN-NAME`. A hunk that does not fit as it is written is an error: a patch that is
+A folder holds them as `NNN-NAME`. A hunk that does not fit as it is written is an error: a patch that is
 applied with some of its context gone may do something else than was meant.
 """
 

@@ -246,13 +246,14 @@ def test_the_recipe_decides_variant_patches_and_what_else_it_is_built_with(villa
     )
     patch = "--- a/setup.py\n+++ b/setup.py\n@@ -0,0 +1 @@\n+import sys\n"
     (village.recipes / "app.patch").write_text(patch)
-    village.built_with("app", tool, environment={"WITH_ALL": "1"}, build_requires=["tool"])
+    digest = str(Digest.of(patch.encode()))
+    village.built_with("app", tool, environment={"WITH_ALL": "1"}, build_requires=["tool"], patches=[digest])
     village.built_with("tool")
     plan = village.plan(app, variants={"app": "full"}).plan
     inputs = BuildInputs.from_document(plan.node("app==1.0[full]").inputs)
     assert (inputs.variant, inputs.environment) == ("full", {"WITH_ALL": "1"})
     assert inputs.build_requires == ("tool",)
-    assert inputs.patches == (str(Digest.of(patch.encode())),)
+    assert inputs.patches == (digest,)
     assert village.services.store.blob_size(Digest.of(patch.encode())) == len(patch)
     assert needs(plan)["app==1.0[full]"] == {"tool==1.0"}
 

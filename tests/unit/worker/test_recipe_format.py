@@ -7,7 +7,7 @@ from wheelyard.build_key import RECIPE_FORMAT
 from wheelyard.digests import canonical_json
 from worker.build_container import build_environment
 
-KNOWN = (2, "c4e420ed5c2ce969")
+KNOWN = (2, "c8c824ad2fd0584f")
 SCRIPTS = ("build_wheel.py", "source_patches.py", "left_out.py", "ccache_folder.py")
 
 

@@ -17,7 +17,7 @@ IMAGES = "records/package-images/"
 DEB_INDEXES = "records/debs-1/"
 """What was read out of packages; the number is raised when more is read."""
 
-LAYER_FORMAT = 1
+LAYER_FORMAT = 2
 """Raised when the same packages would become another layer."""
 
 

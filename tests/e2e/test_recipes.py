@@ -123,6 +123,16 @@ def test_a_patch_is_applied_and_one_that_does_not_fit_names_itself_the_file_and_
     assert built(stack, "build", "patchdemo==2.0", "--refresh")[0]["version"] == "2.0"
 
 
+def test_names_of_debian_s_alternatives_are_there_for_a_build(stack: Stack, recipes: Path):
+    """`aclocal` is a link that automake's own script would make, and no script of a package is run."""
+    call = '    subprocess.run(["aclocal", "--version"], check=True)\n'
+    backend = BACKEND.replace("    for source in", f"{call}    for source in")
+    add(stack.site, "autodemo", files={"backend.py": backend.format(name="autodemo", version="1.0")})
+    stack.site.add_wheel("autodemo", "1.0")
+    (recipes / "autodemo.toml").write_text('packages = ["automake"]\n')
+    assert built(stack, "build", "autodemo")[0]["version"] == "1.0"
+
+
 LOST = """\
 --- a/pyproject.toml
 +++ b/pyproject.toml

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from runtime_images.merged_usr import merged_path
 from wheelyard.process import run_command
+from worker.debian.alternatives import Alternative, best_alternatives, read_alternatives
 from worker.layer_tar import Entry, normalise_tar, pack_folder
 
 STATUS = "var/lib/dpkg/status"
@@ -28,7 +29,8 @@ _NOT_IN_LAYER = re.compile(
 def make_packages_tar(debs: Iterable[Path], status: str, work: Path, mtime: int) -> Path:
     """Lay the files of packages into the tar stream of a layer, with dpkg's status brought up to date.
 
-    No maintainer script is run: there are no alternatives, diversions, triggers or users of theirs.
+    No maintainer script is run: there are no diversions, triggers or users of theirs. The names that they
+    would give to alternatives are links, straight to what they lead to.
 
     :param debs: the `.deb` files.
     :param status: the text of `/var/lib/dpkg/status` of the image below.
@@ -38,13 +40,17 @@ def make_packages_tar(debs: Iterable[Path], status: str, work: Path, mtime: int)
     """
     root, unpacked = work / "root", work / "package"
     root.mkdir()
-    controls = []
+    controls, offers = [], list[Alternative]()
     for deb in sorted(debs):
         run_command(["dpkg-deb", "--raw-extract", str(deb), str(unpacked)], timeout=_UNPACK_SECONDS)
         controls.append((unpacked / "DEBIAN" / "control").read_text("utf-8"))
+        script = unpacked / "DEBIAN" / "postinst"
+        if script.is_file():
+            offers += read_alternatives(script.read_text("utf-8", "replace"))
         shutil.rmtree(unpacked / "DEBIAN")
         _merge(unpacked, root)
         shutil.rmtree(unpacked)
+    _link_alternatives(root, best_alternatives(offers))
     raw, target = work / "raw.tar", work / "packages.tar"
     pack_folder(root, raw)
     shutil.rmtree(root)
@@ -74,6 +80,14 @@ def _merge(unpacked: Path, root: Path) -> None:
             # Packages share no file, but where one was moved from `/lib` to `/usr/lib` both names are one.
             target.unlink()
         place.rename(target)
+
+
+def _link_alternatives(root: Path, alternatives: Mapping[str, str]) -> None:
+    for link, target in alternatives.items():
+        place = root / link
+        if keep_in_layer(link) and (root / target).exists() and not (place.is_symlink() or place.exists()):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(f"/{target}")
 
 
 def _leaves(folder: Path) -> Iterator[Path]:

@@ -17,7 +17,9 @@ def deb(tmp_path):
     for path, text in {
         "DEBIAN/control": "Package: libdemo\nVersion: 1.0\nArchitecture: amd64\nMaintainer: me\n"
         "Description: x\n",
-        "DEBIAN/postinst": f"#!/bin/sh\ntouch {tmp_path}/was-run\n",
+        "DEBIAN/postinst": f"#!/bin/sh\ntouch {tmp_path}/was-run\n"
+        "update-alternatives --install /usr/bin/show show /usr/bin/demo 10 "
+        "--slave /usr/bin/gone gone /usr/bin/elsewhere\n",
         "lib/x86_64-linux-gnu/libdemo.so.1": "elf",
         "usr/include/demo.h": "int demo;",
         "usr/bin/demo": "program",
@@ -53,9 +55,11 @@ def test_its_files_lie_at_merged_paths_without_papers_and_nothing_of_it_was_run(
         "usr/lib/x86_64-linux-gnu/libdemo.so",
         "usr/include/demo.h",
         "usr/bin/demo",
+        "usr/bin/show",
         "usr/share/doc/libdemo/copyright",
         STATUS,
     }
+    assert members["usr/bin/show"].linkname == "/usr/bin/demo"
     assert "lib" not in members, "it would hide the link of a merged system"
     assert members["usr/bin/demo"].mode == 0o755
     assert members["usr/lib/x86_64-linux-gnu/libdemo.so"].linkname == "libdemo.so.1"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
-LOADERS = ("ld-linux", "ld64.so", "ld.so", "ld-musl")
 HEAD = 4096
+ELF64_LITTLE = b"\x7fELF\x02\x01"
+PT_INTERP = 3
 LOADER_SECONDS = 20
 
 
@@ -34,7 +36,7 @@ def start_problem(program: Path) -> str:
     if head.startswith(b"#!"):
         return interpreter_problem(head[2:].split(b"\n", 1)[0].decode(errors="replace").split())
     if head.startswith(b"\x7fELF"):
-        return loader_problem(program, head)
+        return loader_problem(program)
     return "it is neither a program nor a script"
 
 
@@ -51,16 +53,32 @@ def interpreter_problem(words: list[str]) -> str:
     return ""
 
 
-def loader_problem(program: Path, head: bytes) -> str:
-    """What the loader says of a dynamic program's libraries, which it lists without running the program.
+def loader_of(program: Path) -> str:
+    """The loader that a dynamic program names (PT_INTERP, elf(5)); empty for a static one, and for none."""
+    with program.open("rb") as stream:
+        head = stream.read(64)
+        if len(head) < 64 or not head.startswith(ELF64_LITTLE):
+            return ""
+        (table,) = struct.unpack_from("<Q", head, 32)
+        size, count = struct.unpack_from("<HH", head, 54)
+        try:
+            for number in range(count):
+                stream.seek(table + number * size)
+                row = stream.read(56)
+                if len(row) == 56 and struct.unpack_from("<I", row)[0] == PT_INTERP:
+                    stream.seek(struct.unpack_from("<Q", row, 8)[0])
+                    name = stream.read(min(struct.unpack_from("<Q", row, 32)[0], HEAD))
+                    return name.split(b"\0", 1)[0].decode(errors="replace")
+        except (OSError, ValueError):
+            # A place that no file has.
+            return ""
+    return ""
 
-    :param head: the program's first bytes, which name its loader.
-    """
-    place = head.find(b"/ld")
-    if place < 0:
-        return ""
-    loader = head[head.rfind(b"\0", 0, place) + 1 : head.find(b"\0", place)].decode(errors="replace")
-    if not Path(loader).name.startswith(LOADERS):
+
+def loader_problem(program: Path) -> str:
+    """What the loader says of a dynamic program's libraries, which it lists without running the program."""
+    loader = loader_of(program)
+    if not loader:
         return ""
     try:
         done = subprocess.run(

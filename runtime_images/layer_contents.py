@@ -58,13 +58,15 @@ class LayerContents:
 
     def to_document(self) -> dict[str, Any]:
         """The contents as JSON-serialisable rows."""
+        # Only where there is any: indexes of packages from before hold the same document without it.
+        conf = {"loader_conf": dict(sorted(self.loader_conf.items()))} if self.loader_conf else {}
         return {
             "entries": [
                 [path, entry.kind, entry.mode, entry.size, entry.digest, entry.target]
                 for path, entry in sorted(self.entries.items())
             ],
             "elves": {path: needs.to_document() for path, needs in sorted(self.elves.items())},
-            "loader_conf": dict(sorted(self.loader_conf.items())),
+            **conf,
         }
 
     @classmethod
@@ -76,7 +78,7 @@ class LayerContents:
                 for path, kind, mode, size, digest, target in document["entries"]
             },
             elves={path: ElfNeeds.from_document(row) for path, row in document["elves"].items()},
-            loader_conf=document["loader_conf"],
+            loader_conf=document.get("loader_conf", {}),
         )
 
 

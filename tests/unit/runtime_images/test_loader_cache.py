@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from runtime_images.file_tree import FileTree
-from runtime_images.layer_contents import read_contents
+from runtime_images.layer_contents import LayerContents, read_contents
 from runtime_images.library_search import find_by_cache
 from runtime_images.loader_cache import compare_names, find_libraries, make_cache, read_cache, write_cache
 
@@ -115,6 +115,16 @@ def test_of_two_libraries_of_one_name_the_nearer_folder_s_comes_first(tars, memb
     tree, elves = read_tree(tars, members)
     found = [path for name, path in read_cache(make_cache(tree, elves, MACHINE)) if name == "libz.so.1"]
     assert found == ["/usr/local/lib/libz.so.1", f"/{LIB}/libz.so.1"]
+
+
+def test_contents_are_kept_with_the_configuration_and_read_from_before_there_was_one(tars, members):
+    contents = tars.contents(members)
+    assert contents.loader_conf == {"etc/ld.so.conf": members["etc/ld.so.conf"].decode()}
+    document = contents.to_document()
+    assert LayerContents.from_document(document) == contents
+    del document["loader_conf"]
+    assert LayerContents.from_document(document).loader_conf == {}
+    assert "loader_conf" not in LayerContents().to_document()
 
 
 def test_a_layer_on_top_changes_the_loader_s_configuration(tars, members, linker):

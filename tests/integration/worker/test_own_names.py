@@ -63,8 +63,7 @@ def test_a_name_of_the_team_is_built_from_its_upload(services, site):
         "internal_lib-1.0.tar.gz",
         "internal_lib-1.0-py3-none-any.whl",
     }
-    served = index.fetch("internal-lib", listing.find("internal_lib-1.0.tar.gz"))
-    assert served.digest == Digest.of(body)
+    assert index.fetch("internal-lib", listing.find("internal_lib-1.0.tar.gz")) == Digest.of(body)
     assert site.asked == []
 
 

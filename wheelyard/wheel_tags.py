@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
@@ -16,7 +18,15 @@ _OLDEST = 5
 
 @lru_cache(maxsize=64)
 def accepted_tags(python_tag: str, policy: str) -> frozenset[Tag]:
-    """Every tag that a wheel may have to run on a CPython under a platform policy (PEP 425, 600, 656).
+    """Every tag that a wheel may have to run on a CPython under a platform policy; see `ranked_tags`."""
+    return frozenset(ranked_tags(python_tag, policy))
+
+
+@lru_cache(maxsize=64)
+def ranked_tags(python_tag: str, policy: str) -> Mapping[Tag, int]:
+    """The tags that a wheel may have to run on a CPython under a platform policy (PEP 425, 600, 656).
+
+    Each has its rank in pip's order, the best one first.
 
     :param python_tag: for instance `cp311`.
     :param policy: for instance `manylinux_2_36_x86_64`; older ones of the same kind are accepted too, and
@@ -38,12 +48,11 @@ def accepted_tags(python_tag: str, policy: str) -> frozenset[Tag]:
             platforms.append(f"{_LEGACY[number]}_{machine}")
     platforms.append(f"linux_{machine}")
     version = (3, int(python_tag.removeprefix("cp3")))
-    return frozenset(
-        [
-            *cpython_tags(version, platforms=platforms),
-            *compatible_tags(version, interpreter=python_tag, platforms=platforms),
-        ]
-    )
+    tags = [
+        *cpython_tags(version, abis=[python_tag], platforms=platforms),
+        *compatible_tags(version, interpreter=python_tag, platforms=platforms),
+    ]
+    return MappingProxyType({tag: rank for rank, tag in enumerate(tags)})
 
 
 def machine_of(policy: str) -> str:

@@ -80,7 +80,7 @@ def _measure_set(options: argparse.Namespace, folder: Path, image: str) -> list[
     python = _python_of(options.toolchain)
     projects = read_pins(options.projects)
     pins = [*projects, *read_pins(HERE / "build-requirements.txt"), CHANGE]
-    mirror = Mirror(folder / "mirror", python)
+    mirror = Mirror(folder / "mirror", get_toolchain(options.toolchain, None))
     mirror.fill(pins)
     job = folder / "job"
     shutil.rmtree(job, ignore_errors=True)

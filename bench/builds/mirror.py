@@ -14,17 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.tags import Tag, compatible_tags, cpython_tags
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from wheelyard.digests import Digest
 from wheelyard.stack.ports import free_ports
+from wheelyard.toolchains import Toolchain
 from wheelyard.upstream.index import Upstream
 from wheelyard.upstream.listing import ListedFile
 from wheelyard.upstream.pip_index import configured_index
+from worker.wheel_choice import best_wheel
 
 _START_SECONDS = 20.0
-_PLATFORM = "linux_x86_64"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +49,12 @@ class Mirror:
     """The folder: `files/` with the bytes, `simple/` with a page for each project, as a web server shows it.
 
     :param folder: kept between runs; a file that is there is not fetched again.
-    :param python: version of the interpreter that the wheels have to fit, such as (3, 11).
+    :param toolchain: which the wheels have to fit.
     """
 
-    def __init__(self, folder: Path, python: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, toolchain: Toolchain) -> None:
         self.folder = folder
-        self._tags = _tags(python)
+        self._toolchain = toolchain
         self._upstream = Upstream(configured_index())
 
     def fill(self, pins: Iterable[Pin]) -> None:
@@ -67,19 +67,14 @@ class Mirror:
         for pin in pins:
             versions = self._upstream.listing(pin.project).of_version(pin.version)
             chosen = [file for file in versions if file.kind == "sdist"][:1]
-            chosen += sorted(filter(self._fits, versions), key=self._rank)[:1]
+            wheel = best_wheel(versions, self._toolchain)
+            chosen += [] if wheel is None else [wheel]
             if not chosen:
                 raise LookupError(f"{pin.project} {pin.version}: no sdist and no wheel that fits")
             for file in chosen:
                 self._fetch(file)
             listed.setdefault(pin.project, []).extend(chosen)
         self._write_pages(listed)
-
-    def _fits(self, file: ListedFile) -> bool:
-        return file.kind == "wheel" and bool(parse_wheel_filename(file.filename)[3] & self._tags.keys())
-
-    def _rank(self, file: ListedFile) -> int:
-        return min(self._tags.get(tag, len(self._tags)) for tag in parse_wheel_filename(file.filename)[3])
 
     def _fetch(self, file: ListedFile) -> None:
         target = self.folder / "files" / file.filename
@@ -143,14 +138,6 @@ def _wait(port: int) -> None:
             time.sleep(0.1)
         finally:
             connection.close()
-
-
-def _tags(python: tuple[int, int]) -> dict[Tag, int]:
-    """The tags of wheels for an interpreter on this platform, with their rank, the best one first."""
-    platforms = [*(f"manylinux_2_{minor}_x86_64" for minor in range(36, 4, -1)), "manylinux2014_x86_64"]
-    platforms += ["manylinux2010_x86_64", "manylinux1_x86_64", _PLATFORM]
-    tags = [*cpython_tags(python, platforms=platforms), *compatible_tags(python, platforms=platforms)]
-    return {tag: rank for rank, tag in reversed(list(enumerate(tags)))}
 
 
 def _metadata_of(wheel: Path) -> bytes:

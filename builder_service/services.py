@@ -127,7 +127,7 @@ def open_services(settings: Settings) -> Services:
         pages=ProjectPages(database, upstream),
         upstream=upstream,
         yanks=Yanks(database, store),
-        requests=Requests(ledger, catalogue, doorbell, settings.resolve_max_age),
+        requests=Requests(ledger, catalogue, doorbell, settings.resolve_max_age, settings.recipes_dir),
         keys=IdempotencyKeys(database),
         deliveries=Deliveries(database),
         tokens=Tokens(database),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from wheelyard.digests import Digest
+from wheelyard.digests import Digest, key_of
 from wheelyard.errors import InputError
 from wheelyard.recipe_file import PatchEntry, RecipeFile, parse_recipe_file
 
@@ -113,6 +115,40 @@ def projects_with_recipe(team: Path | None) -> tuple[str, ...]:
             }
         )
     )
+
+
+def recipes_key(team: Path | None) -> str:
+    """Key over all files that recipes are made of, as they lie there now: another recipe, another key.
+
+    :param team: the team's folder.
+    """
+    folders = {"shipped": shipped_folder(), "team": team}
+    return key_of(
+        {
+            name: {} if folder is None else {str(path.relative_to(folder)): of for path, of in _files(folder)}
+            for name, folder in folders.items()
+        }
+    )
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The files of a folder that can be a recipe or a patch, with their digests."""
+    for path in folder.rglob("*"):
+        # A checkout of git lies in a hidden folder, an editor's unsaved text in a hidden file.
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
+        try:
+            stat = path.stat()
+            if path.is_file() and stat.st_size <= _LARGEST_PATCH:
+                yield path, _digest_of(path, stat.st_mtime_ns, stat.st_size)
+        except OSError:
+            # Who can't read it is told so where it is used; between two looks it may also have gone.
+            continue
+
+
+@lru_cache(maxsize=4096)
+def _digest_of(path: Path, _changed_ns: int, _size: int) -> str:
+    return str(Digest.of(path.read_bytes()))
 
 
 def _project_of(path: Path) -> str:

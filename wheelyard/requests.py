@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from wheelyard.build_request import BuildRequest
@@ -15,6 +16,7 @@ from wheelyard.image_request import ImageRequest
 from wheelyard.jobs.ledger import Beside, Ledger
 from wheelyard.jobs.states import Job, Kind, Priority, queue_of
 from wheelyard.limits import Limits
+from wheelyard.recipe_layers import recipes_key
 from wheelyard.tracing import current_span
 from wheelyard.wheel_record import WheelRecord
 
@@ -64,13 +66,22 @@ class Requests:
     """Turns requests into jobs: answers from what succeeded, joins what is active, queues and rings the rest.
 
     :param max_age: seconds for which a lock answers an equal request.
+    :param recipes_dir: the team's folder of recipes; what was made by other recipes answers no more.
     """
 
-    def __init__(self, ledger: Ledger, catalogue: Catalogue, doorbell: Doorbell, max_age: float) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        catalogue: Catalogue,
+        doorbell: Doorbell,
+        max_age: float,
+        recipes_dir: Path | None = None,
+    ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
         self._doorbell = doorbell
         self._max_age = max_age
+        self._recipes_dir = recipes_dir
 
     def build(self, request: BuildRequest, *, now: float, caller: Caller = ANYBODY) -> Submission:
         """Submit a build request."""
@@ -172,7 +183,14 @@ class Requests:
         caller: Caller,
     ) -> Submission:
         image = self._catalogue.toolchain_image(build.toolchain) or build.toolchain
-        key = key_of({"kind": kind.value, "request": _identity(document), "toolchain_image": image})
+        key = key_of(
+            {
+                "kind": kind.value,
+                "request": _identity(document),
+                "toolchain_image": image,
+                "recipes": recipes_key(self._recipes_dir),
+            }
+        )
         # A plan says how things stand now, and not how they stood when somebody else asked.
         if kind is not Kind.PLAN and not build.refresh:
             done = self._ledger.last_success(key, now - self._max_age)

@@ -78,7 +78,9 @@ def mend(report: FaultReport, settings: Settings, store: Store, database: Databa
     from wheelyard.requests import Requests
 
     ledger = Ledger(database)
-    requests = Requests(ledger, Catalogue(database), _doorbell(settings), settings.resolve_max_age)
+    requests = Requests(
+        ledger, Catalogue(database), _doorbell(settings), settings.resolve_max_age, settings.recipes_dir
+    )
     repair = Repair(store, ledger, requests, settings)
     faults = report.verified.faults
     while faults:

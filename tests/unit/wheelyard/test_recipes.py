@@ -4,6 +4,7 @@ import pytest
 
 from wheelyard import recipe_layers
 from wheelyard.errors import InputError, NotFound
+from wheelyard.recipe_layers import recipes_key
 from wheelyard.recipes import get_recipe, list_recipes, resolve_recipe
 
 PATCH = "--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a\n+b\n"
@@ -169,3 +170,20 @@ def test_the_list_says_whose_each_recipe_is(shipped, team):
     alone, both = list_recipes(team)
     assert (alone.project, alone.origin) == ("alone", "shipped")
     assert (both.origin, both.description, both.variants) == ("shipped, team", "Ours.", ("full",))
+
+
+def test_the_key_of_all_recipes_follows_each_file_that_may_be_one(shipped, team):
+    seen = [recipes_key(None), recipes_key(team / "nothing")]
+    assert seen[0] == seen[1] == recipes_key(team)
+    (shipped / "demo.toml").write_text('packages = ["liba-dev"]\n')
+    seen.append(recipes_key(team))
+    (team / "patches").mkdir()
+    (team / "patches" / "demo.patch").write_text(PATCH)
+    seen.append(recipes_key(team))
+    (team / "patches" / "demo.patch").write_text(PATCH.replace("+b", "+bb"))
+    seen.append(recipes_key(team))
+    assert len(set(seen)) == 4
+    (team / ".git").mkdir()
+    (team / ".git" / "index").write_text("x")
+    (team / "demo.toml").symlink_to(team / "gone")
+    assert recipes_key(team) == seen[-1]

@@ -29,12 +29,13 @@ class Bell:
 class House:
     """Requests and what they stand on."""
 
-    def __init__(self, url):
+    def __init__(self, url, recipes):
         self.database = Database(url)
         self.ledger = Ledger(self.database, lambda: NOW)
         self.catalogue = Catalogue(self.database, lambda: NOW)
         self.bell = Bell()
-        self.requests = Requests(self.ledger, self.catalogue, self.bell, 3600)
+        self.recipes = recipes
+        self.requests = Requests(self.ledger, self.catalogue, self.bell, 3600, recipes)
 
     def finish(self, submission):
         claim = self.ledger.claim(submission.job.id, "w", 30)
@@ -46,7 +47,7 @@ class House:
 def house(tmp_path):
     url = f"sqlite:///{tmp_path / 'jobs.db'}"
     migrate(url)
-    house = House(url)
+    house = House(url, tmp_path / "recipes")
     yield house
     house.database.close()
 
@@ -86,6 +87,20 @@ def test_what_succeeded_lately_answers(house):
     again = house.requests.build(build(), now=NOW + 3599)
     assert (again.cached, again.job.id) == (True, first.job.id)
     assert house.requests.build(build(), now=NOW + 3601).cached is False
+
+
+def test_another_recipe_asks_anew_and_the_old_one_put_back_answers_again(house):
+    house.finish(house.requests.build(build(), now=NOW))
+    house.recipes.mkdir()
+    recipe = house.recipes / "numpy.toml"
+    for text in ('environment.CFLAGS = "-O1"', 'environment.CFLAGS = "-O3"'):
+        recipe.write_text(text)
+        changed = house.requests.build(build(), now=NOW)
+        assert (changed.cached, changed.joined) == (False, False)
+        house.finish(changed)
+        assert house.requests.build(build(), now=NOW).cached
+    recipe.unlink()
+    assert house.requests.build(build(), now=NOW).cached
 
 
 def test_a_plan_says_how_things_stand_now_and_not_how_they_stood(house):

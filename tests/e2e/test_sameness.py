@@ -60,7 +60,7 @@ def test_what_differs_is_named_with_members_and_bytes_and_the_published_wheel_st
     years = [int(line.rpartition(" ")[2]) for line in lines if "year = " in line]
     assert years[1] > years[0]
     # A program of its name: the compiler cache has the clock that the times of its files come from.
-    assert any(line.startswith(" compiler_cache = ") for line in lines), lines
+    assert not any("compiler_cache" in line for line in lines), lines
     (library,) = [member for name, member in members.items() if name.endswith(".so")]
     assert ".rodata" in library["sections"]
     assert "stampdemo-1.0.dist-info/RECORD" in members

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -131,24 +133,24 @@ def recipes_key(team: Path | None) -> str:
     )
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+def _files(top: Path) -> Iterator[tuple[Path, str]]:
     """The files of a folder that can be a recipe or a patch, with their digests."""
-    for path in folder.rglob("*"):
+    for folder, folders, names in os.walk(top):
         # A checkout of git lies in a hidden folder, an editor's unsaved text in a hidden file.
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue
-        try:
-            stat = path.stat()
-            if path.is_file() and stat.st_size <= _LARGEST_PATCH:
-                yield path, _digest_of(path, stat.st_mtime_ns, stat.st_size)
-        except OSError:
-            # Who can't read it is told so where it is used; between two looks it may also have gone.
-            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(folder, name) for name in names if not name.startswith(".")):
+            try:
+                found = path.stat()
+                if stat.S_ISREG(found.st_mode) and found.st_size <= _LARGEST_PATCH:
+                    yield path, _digest_of(path, found.st_mtime_ns, found.st_size)
+            except OSError:
+                # Who can't read it is told so where it is used; between two looks it may also have gone.
+                continue
 
 
 @lru_cache(maxsize=4096)
 def _digest_of(path: Path, _changed_ns: int, _size: int) -> str:
-    return str(Digest.of(path.read_bytes()))
+    return str(Digest.of_file(path))
 
 
 def _project_of(path: Path) -> str:

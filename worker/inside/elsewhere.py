@@ -38,9 +38,9 @@ static time_t later = LATER;
 __attribute__((constructor)) static void leave_compiler_cache_alone(void) {
     char program[4096];
     ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (size < 7) return;
+    if (size <= 0) return;
     program[size] = 0;
-    if (strcmp(program + size - 7, "/ccache") == 0) later = 0;
+    if (strcmp(basename(program), "ccache") == 0) later = 0;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
@@ -74,7 +74,7 @@ int timespec_get(struct timespec *target, int base) {
 static struct timespec real(const struct timespec *until) {
     struct timespec now, found = *until;
     syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
-    if (found.tv_sec - now.tv_sec > LATER / 2) found.tv_sec -= later;
+    if (found.tv_sec - now.tv_sec > later / 2) found.tv_sec -= later;
     return found;
 }
 

@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+from wheelyard.digests import Digest
 from wheelyard.limits import limits_of
 from wheelyard.recipes import recipe_of
 from wheelyard.verification import Verification
@@ -27,7 +28,8 @@ def verify_one_wheel(work: Work) -> Outcome:
 
     It is made in another folder, on another host and at another time, of nothing that an earlier compile
     left. Nothing of it is published: the wheel that is there stays, whatever comes out. A difference is
-    an answer and no failure.
+    an answer and no failure; the store then has the rebuilt wheel too, by its digest, for as long as what
+    recent jobs name is kept.
     """
     services = work.services
     record = needed_record(
@@ -84,4 +86,6 @@ def _compare(work: Work, record: WheelRecord) -> WheelDifference:
         work.log.line(f"{record.filename}: {'equal' if found.equal else 'the rebuilt wheel is another one'}")
         for member in found.members:
             work.log.line(f"  {member.name}: {member.how}")
+        if not found.equal:
+            services.store.put_blob(rebuilt, Digest.parse(found.digests[1]))
     return found

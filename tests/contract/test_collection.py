@@ -246,6 +246,19 @@ def test_a_use_of_a_cache_that_another_build_replaced_changes_nothing(bucket):
     assert bucket.catalogue.compiler_cache("demo", "debian12-cp311") == second
 
 
+def test_a_rebuilt_wheel_stays_as_long_as_its_verification_is_recent(bucket):
+    rebuilt = bucket.blob("rebuilt")
+    difference = {"digests": [str(bucket.wheel("1.0").digest), str(rebuilt)]}
+    ledger = Ledger(bucket.database)
+    job, _ = ledger.submit(Kind.VERIFY, "v" * 64, spec={}, title="a verification", toolchain="debian12-cp311")
+    claim = ledger.claim(job.id, "worker", 60)
+    ledger.succeed(claim, {"verification": {"difference": difference}}, log="")
+    bucket.collect(Rules())
+    assert bucket.has(rebuilt)
+    bucket.collect(Rules(recent=-1.0))
+    assert not bucket.has(rebuilt)
+
+
 def test_notes_beside_a_record_keep_no_wheel_and_go_with_it(bucket):
     old, new = bucket.wheel("1.0"), bucket.wheel("2.0")
     notes = {}

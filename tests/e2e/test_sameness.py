@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from tests.e2e.conftest import TOOLCHAIN, Stack, stack_with_toolchain
 from tests.e2e.made_toolchain import ROOT, made_toolchain
 from tests.e2e.test_builds import built
 from tests.index_site import IndexSite
+from wheelyard.digests import Digest
 from wheelyard.store.folder import FolderStore
 from wheelyard.toolchain_record import save_record
 from worker.engine.contract import Engine
@@ -37,17 +40,23 @@ def stack(site: IndexSite, engine: Engine, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.mark.parametrize("project", ["cdemo", "placedemo"])
-def test_a_wheel_is_the_same_in_another_place_on_another_host_and_at_another_time(stack: Stack, project: str):
+def test_a_wheel_is_the_same_in_another_place_on_another_host_and_at_another_time(
+    stack: Stack, tmp_path: Path, project: str
+):
     """The second one's compiler sees an absolute path, which it writes into the extension."""
     wheel = built(stack, project)[0]
-    outcome = json.loads(stack.cli("verify", f"{project}==1.0", "--json"))
+    both = tmp_path / "both"
+    outcome = json.loads(stack.cli("verify", f"{project}==1.0", "--json", "--keep", str(both)))
     assert outcome["equal"], outcome["difference"]
+    assert not both.exists()
     assert outcome["difference"]["digests"] == [wheel["digest"], wheel["digest"]]
     assert outcome["circumstances"]["hostname"] == "another-host"
     assert "equal, byte by byte" in stack.cli("verify", f"{project}==1.0", "--progress", "plain")
 
 
-def test_what_differs_is_named_with_members_and_bytes_and_the_published_wheel_stays(stack: Stack):
+def test_what_differs_is_named_with_members_and_bytes_and_the_published_wheel_stays(
+    stack: Stack, tmp_path: Path
+):
     wheel = built(stack, "stampdemo")[0]
     outcome = json.loads(stack.start_cli("verify", "stampdemo==1.0", "--json").communicate(timeout=300)[0])
     assert not outcome["equal"]
@@ -66,11 +75,23 @@ def test_what_differs_is_named_with_members_and_bytes_and_the_published_wheel_st
     assert "stampdemo-1.0.dist-info/RECORD" in members
     assert set(members) == {"stampdemo_made.py", library["name"], "stampdemo-1.0.dist-info/RECORD"}
 
-    said = stack.cli("verify", "stampdemo==1.0", "--progress", "plain", code=1)
+    both = tmp_path / "both"
+    keep = ("--keep", str(both))
+    said = stack.cli("verify", "stampdemo==1.0", "--progress", "plain", *keep, code=1)
     assert "not equal: 3 members differ" in said
     assert f"{library['name']}: other bytes" in said
+    published, rebuilt = (both / which / wheel["filename"] for which in ("published", "rebuilt"))
+    assert str(Digest.of_file(published)) == wheel["digest"]
+    assert f"/v1/blobs/{Digest.of_file(rebuilt)}" in said
+    with zipfile.ZipFile(rebuilt) as opened:
+        assert b"/elsewhere/and/further/down/src" in opened.read("stampdemo_made.py")
     (shown,) = stack.answer("cache", "show", "stampdemo")
     assert wheel["digest"] in json.dumps(shown)
+
+
+def test_what_leaves_before_the_second_wheel_can_not_fetch_it(stack: Stack, tmp_path: Path):
+    said = stack.cli("verify", "cdemo==1.0", "--detach", "--keep", str(tmp_path), code=2)
+    assert "leave --keep out" in said
 
 
 @pytest.mark.parametrize("requirement", ["cdemo", "cdemo>=1", "cdemo==1.*", "cdemo==9.9", "neverbuilt==1.0"])

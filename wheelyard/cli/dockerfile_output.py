@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import typer
 
 from wheelyard.answers import ImageAnswer
+from wheelyard.cli.blob_file import bring_blob
 from wheelyard.cli.byte_progress import byte_progress
 from wheelyard.cli.progress.display import ProgressStyle
 from wheelyard.cli.progress.json_lines import write_json_line
 from wheelyard.cli.tables import write_line
 from wheelyard.client import Client
-from wheelyard.digests import Digest
-from wheelyard.dockerfile_parts import CONTEXT, ContextFile
-from wheelyard.errors import InputError, StoreUnavailable
-from wheelyard.whole_file import whole_file
+from wheelyard.dockerfile_parts import CONTEXT
+from wheelyard.errors import InputError
 
 STANDARD_OUTPUT = "-"
 
@@ -59,37 +57,13 @@ def write_dockerfile(client: Client, record: ImageAnswer, place: Path, style: Pr
     # The wheels are about as large as their layers.
     with byte_progress("download", record.size, style) as progress:
         for file in files:
-            _bring(client, file, place.parent / file.path, progress.add)
+            bring_blob(client, file.digest, place.parent / file.path, progress.add)
     _forget_others(place.parent / CONTEXT, {(place.parent / file.path) for file in files})
     place.write_text(text, "utf-8")
     if style is ProgressStyle.JSON:
         write_json_line({"type": "output", "kind": "dockerfile", "place": str(place)})
     else:
         write_line(f"dockerfile: {place}, with what it takes in {place.parent / CONTEXT}")
-
-
-def _bring(client: Client, file: ContextFile, place: Path, on_bytes: Callable[[int], None]) -> None:
-    if place.is_file() and Digest.of_file(place) == file.digest:
-        return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(place) as out:
-        with client.blob(file.digest) as chunks:
-            for chunk in chunks:
-                out.write(chunk)
-                on_bytes(len(chunk))
-        out.flush()
-        _check_bytes(Path(out.name), file)
-
-
-def _check_bytes(part: Path, file: ContextFile) -> None:
-    found = Digest.of_file(part)
-    if found != file.digest:
-        raise StoreUnavailable(
-            f"{file.path} came with other bytes",
-            expected=str(file.digest),
-            found=str(found),
-            do="check what stands between here and the service, and try again",
-        )
 
 
 def _forget_others(context: Path, wanted: set[Path]) -> None:

@@ -20,7 +20,7 @@ def pip_line(index: str, requirements: Sequence[str]) -> str:
 def write_result(job: JobAnswer, url: str = "") -> None:
     """Write what a job made.
 
-    :param url: of the service, for the line that installs the wheels; empty leaves that out.
+    :param url: of the service, for the line that installs the wheels, and addresses; empty leaves them out.
     """
     result: Mapping[str, Any] = job.result or {}
     if isinstance(result.get("image"), dict):
@@ -30,7 +30,7 @@ def write_result(job: JobAnswer, url: str = "") -> None:
     elif isinstance(result.get("verification"), dict):
         from wheelyard.cli.verification_text import write_verification
 
-        write_verification(result["verification"], float(result.get("seconds") or 0.0))
+        write_verification(result["verification"], float(result.get("seconds") or 0.0), url)
     elif isinstance(result.get("toolchain"), dict):
         write_toolchain(result["toolchain"], float(result.get("seconds") or 0.0))
     elif "wheels" in result:

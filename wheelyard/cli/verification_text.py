@@ -13,11 +13,12 @@ from wheelyard.wheel_difference import How, MemberDifference, WheelDifference
 _MOST_SECTIONS = 12
 
 
-def write_verification(document: Mapping[str, Any], seconds: float) -> None:
+def write_verification(document: Mapping[str, Any], seconds: float, url: str = "") -> None:
     """Write it.
 
     :param document: as `Verification.to_document` writes it.
     :param seconds: that it took.
+    :param url: of the service, for the addresses of two wheels that differ; empty leaves them out.
     """
     verification = Verification.from_document(document)
     difference = verification.difference
@@ -32,6 +33,11 @@ def write_verification(document: Mapping[str, Any], seconds: float) -> None:
     write_line()
     for line in difference_lines(difference):
         write_line(line)
+    if url:
+        write_line()
+        write_line("both files, the rebuilt one for a week (`--keep FOLDER` fetches them at once):")
+        for digest in difference.digests:
+            write_line(f"  {url}/v1/blobs/{digest}")
 
 
 def difference_lines(difference: WheelDifference) -> Iterator[str]:

@@ -4,15 +4,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wheelyard.cli.build_command import Batch, ChannelName, Progress, Webhook, asker_fields
 from wheelyard.cli.exits import BUILD_FAILED, DONE, exit_code_of_job
-from wheelyard.cli.progress.display import ProgressStyle
+from wheelyard.cli.progress.display import ProgressStyle, resolve_style
 from wheelyard.cli.session import session_of
+from wheelyard.digests import Digest
 from wheelyard.errors import InputError
+
+if TYPE_CHECKING:
+    from wheelyard.client import Client
 
 
 def verify(
@@ -32,6 +38,15 @@ def verify(
     channel: ChannelName = "default",
     batch: Batch = False,
     webhook: Webhook = "",
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            "--keep",
+            help="Where the two are not equal, put both files there: published/WHEEL and rebuilt/WHEEL.",
+            metavar="FOLDER",
+            file_okay=False,
+        ),
+    ] = None,
     progress: Progress = ProgressStyle.AUTO,
     as_json: Annotated[
         bool, typer.Option("--json", help="The outcome as one JSON document, and nothing else.")
@@ -41,15 +56,19 @@ def verify(
     """Build a published wheel again, in another place, on another host and at another time, and compare.
 
     The wheel that is published stays. Where the two are not the same byte for byte, the members that differ
-    are shown, and how; the exit code is then 1.
+    are shown, and how; the exit code is then 1. The service keeps the rebuilt wheel for a week, for a closer
+    look.
 
     \b
     Examples:
       wheelyard verify numpy==2.4.6
+      wheelyard verify numpy==2.4.6 --keep both || diffoscope both/published both/rebuilt
       wheelyard verify opencv-python-headless==4.13.0.92 --toolchain debian12-cp311 --json
     """
     from wheelyard.cli.follow_job import follow_job, follow_to_end, report_end
 
+    if keep is not None and detach:
+        raise InputError("--detach leaves before there is a second wheel", do="leave --keep out")
     body: dict[str, Any] = {**_pin(requirement), "channel": channel}
     body |= {"toolchain": toolchain} if toolchain else {}
     body |= asker_fields(batch=batch, webhook=webhook)
@@ -67,6 +86,8 @@ def verify(
             code = exit_code_of_job(ended)
         else:
             code = report_end(ended, progress, client.url)
+        if keep is not None and ended.succeeded:
+            _keep_both(client, _outcome(ended.result), keep, ProgressStyle.QUIET if as_json else progress)
     equal = bool(_outcome(ended.result).get("equal"))
     raise typer.Exit(BUILD_FAILED if code == DONE and not equal else code)
 
@@ -94,6 +115,21 @@ def _wrong(requirement: str) -> InputError:
         expected="a project with one version, such as numpy==2.4.6",
         do="see `wheelyard cache ls` for what there is",
     )
+
+
+def _keep_both(client: Client, outcome: Mapping[str, Any], folder: Path, style: ProgressStyle) -> None:
+    from wheelyard.cli.blob_file import bring_blob
+    from wheelyard.cli.byte_progress import byte_progress
+    from wheelyard.wheel_difference import WheelDifference
+
+    difference = WheelDifference.from_document(outcome["difference"])
+    if difference.equal:
+        return
+    with byte_progress("download", sum(difference.sizes), resolve_style(style)) as progress:
+        for which, name, digest in zip(
+            ("published", "rebuilt"), difference.names, difference.digests, strict=True
+        ):
+            bring_blob(client, Digest.parse(digest), folder / which / name, progress.add)
 
 
 def _outcome(result: Any) -> dict[str, Any]:

@@ -43,11 +43,19 @@ def test_a_difference_is_told_by_member_place_bytes_and_lines(tmp_path):
 
 def test_equal_wheels_are_said_to_be_so_and_how_they_were_made(tmp_path, capsys):
     found = difference(tmp_path, b"a", b"a")
-    write_verification(verification(found).to_document(), 3.0)
+    write_verification(verification(found).to_document(), 3.0, "http://here")
     said = capsys.readouterr().out
     assert "equal, byte by byte" in said
     assert "below /elsewhere on another, 10 days later, in 3.0 s" in said
     assert said.count(found.digests[0]) == 2
+    assert "/v1/blobs/" not in said
+
+
+def test_the_addresses_of_two_wheels_that_differ_are_told(tmp_path, capsys):
+    found = difference(tmp_path, b"a", b"b")
+    write_verification(verification(found).to_document(), 3.0, "http://here")
+    said = capsys.readouterr().out
+    assert all(f"http://here/v1/blobs/{digest}" in said for digest in found.digests)
 
 
 @pytest.mark.parametrize("requirement", ["numpy==2.4.6", "numpy == 2.4.6", "NumPy===2.4.6"])

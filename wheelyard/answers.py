@@ -113,6 +113,11 @@ class JobAnswer:
         """Whether it ended well."""
         return self.state == "succeeded"
 
+    @property
+    def seconds(self) -> float:
+        """From its first claim to its end; 0 while it has none."""
+        return self.ended_at - self.started_at if self.started_at and self.ended_at else 0.0
+
     def failure(self) -> WheelyardError:
         """Why an ended job did not end well."""
         if self.error is not None:
@@ -207,12 +212,10 @@ class BuildResult:
     """The result of a build job.
 
     :param lock: digest of the lock, as the service wrote it.
-    :param seconds: from the first claim to the end.
     """
 
     lock: str
     wheels: tuple[BuiltWheel, ...]
-    seconds: float
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> BuildResult:
@@ -220,7 +223,6 @@ class BuildResult:
         return cls(
             lock=document.get("lock") or "",
             wheels=tuple(BuiltWheel.from_document(wheel) for wheel in document.get("wheels") or ()),
-            seconds=float(document.get("seconds") or 0.0),
         )
 
 

@@ -141,4 +141,4 @@ def _told_row(entry: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _took(job: JobAnswer) -> str:
-    return seconds_text(job.ended_at - job.started_at) if job.started_at and job.ended_at else "-"
+    return seconds_text(job.seconds) if job.seconds else "-"

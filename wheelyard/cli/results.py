@@ -34,14 +34,17 @@ def write_result(job: JobAnswer, url: str = "") -> None:
     elif isinstance(result.get("toolchain"), dict):
         write_toolchain(result["toolchain"], float(result.get("seconds") or 0.0))
     elif "wheels" in result:
-        write_build(BuildResult.from_document(result), job.channel, url)
+        write_build(BuildResult.from_document(result), job.channel, job.seconds, url)
     else:
         for name, value in result.items():
             write_line(f"{name}: {value}")
 
 
-def write_build(result: BuildResult, channel: str, url: str) -> None:
-    """Write the wheels of a build, and how to install them."""
+def write_build(result: BuildResult, channel: str, seconds: float, url: str) -> None:
+    """Write the wheels of a build, and how to install them.
+
+    :param seconds: that it took, with all that it waited for.
+    """
     rows = [
         (
             wheel.project,
@@ -57,7 +60,7 @@ def write_build(result: BuildResult, channel: str, url: str) -> None:
     hits = sum(wheel.hit for wheel in result.wheels)
     total = size_text(sum(wheel.size for wheel in result.wheels))
     count = f"{len(rows)} wheel{'' if len(rows) == 1 else 's'}"
-    write_line(f"{count}, {total}, {hits} from the cache, {seconds_text(result.seconds)}")
+    write_line(f"{count}, {total}, {hits} from the cache, {seconds_text(seconds)}")
     if url:
         write_line()
         pins = [f"{wheel.project}=={wheel.version}" for wheel in result.wheels]

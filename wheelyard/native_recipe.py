@@ -44,7 +44,9 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: str = Field(pattern=r"^[0-9][A-Za-z0-9.+:~-]*$", description="As Debian numbers it.")
     files: tuple[SourceFile, ...] = Field(
-        min_length=1, description="The archive of the sources, then Debian's own part with its patches."
+        min_length=1,
+        description="The archive of the sources; then what is unpacked inside of these: Debian's own part "
+        "with its patches, sources of what is compiled along.",
     )
 
 

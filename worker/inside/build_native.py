@@ -34,7 +34,7 @@ def fail(message: str) -> None:
 
 
 def unpack(order: Order) -> None:
-    """Lay the first archive at /build/src, and Debian's own part and patches in it."""
+    """Lay the first archive at /build/src, and in it Debian's own part and patches, and further sources."""
     first, *others = [IN / "sources" / name for name in order["sources"]]
     newest = extract(first, UNPACKED)
     tops = sorted(UNPACKED.iterdir())
@@ -42,8 +42,6 @@ def unpack(order: Order) -> None:
         fail(f"{first.name} has not one top folder but {[top.name for top in tops][:5]}")
     tops[0].rename(SRC)
     for other in others:
-        if ".debian.tar." not in other.name:
-            fail(f"it is not known where {other.name} belongs: only Debian's own part may follow the sources")
         newest = max(newest, extract(other, SRC))
     EPOCH.write_text(str(max(newest, 315_532_800)))
     apply_patches(SRC / "debian" / "patches")

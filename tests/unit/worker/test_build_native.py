@@ -52,6 +52,15 @@ def test_debians_patches_are_applied_in_their_order(place):
     assert (place / "build/epoch").read_text() == "1700000001"
 
 
+def test_more_sources_lie_inside_the_first_ones(place):
+    archive(place / "in/sources/tally_1.0.orig.tar.xz", {"tally-1.0/tally.c": ""})
+    archive(place / "in/sources/count_2.0.orig.tar.xz", {"count-2.0/count.c": ""}, mtime=1_700_000_002)
+    build_native.unpack({"sources": ["tally_1.0.orig.tar.xz", "count_2.0.orig.tar.xz"]})
+    assert (place / "build/src/tally.c").is_file()
+    assert (place / "build/src/count-2.0/count.c").is_file()
+    assert (place / "build/epoch").read_text() == "1700000002"
+
+
 def test_a_patch_that_does_not_apply_ends_it(place, capsys):
     archive(place / "in/sources/tally_1.0.orig.tar.xz", {"tally-1.0/tally.c": "int other;\n"})
     archive(

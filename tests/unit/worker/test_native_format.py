@@ -8,7 +8,7 @@ from wheelyard.native_record import NATIVE_FORMAT
 from worker.build_container import build_environment
 from worker.native_container import RUN_PATH
 
-KNOWN = (1, "74b90b046edad340")
+KNOWN = (1, "43daeaf8d8ccae12")
 SCRIPTS = ("build_native.py", "ccache_folder.py")
 
 

@@ -66,6 +66,9 @@ def main() -> int:
     except (DemoFailed, WheelyardError) as error:
         print(error, getattr(error, "cause", ""), sep="\n", file=sys.stderr)
         return 3
+    except KeyboardInterrupt:
+        print("ended; the outcomes so far are kept, and the next run goes on from there", file=sys.stderr)
+        return 130
     options.page.write_text(write_page(projects, outcomes), "utf-8")
     print(json.dumps(outcomes.to_document()))
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wheelyard.client import Client
-from wheelyard.digests import Digest
+from wheelyard.digests import Digest, DigestingWriter
 from wheelyard.errors import StoreUnavailable
 from wheelyard.whole_file import whole_file
 
@@ -23,20 +23,19 @@ def bring_blob(client: Client, digest: Digest, place: Path, on_bytes: Callable[[
         return
     place.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(place) as out:
+        arrived = DigestingWriter(out)
         with client.blob(digest) as chunks:
             for chunk in chunks:
-                out.write(chunk)
-                on_bytes(len(chunk))
-        out.flush()
-        _check_bytes(Path(out.name), digest, place)
+                on_bytes(arrived.write(chunk))
+        if arrived.digest != digest:
+            raise other_bytes(place.name, digest, str(arrived.digest))
 
 
-def _check_bytes(part: Path, digest: Digest, place: Path) -> None:
-    found = Digest.of_file(part)
-    if found != digest:
-        raise StoreUnavailable(
-            f"{place.name} came with other bytes",
-            expected=str(digest),
-            found=str(found),
-            do="check what stands between here and the service, and try again",
-        )
+def other_bytes(what: str, expected: Digest, found: str) -> StoreUnavailable:
+    """The error of what came and is not what its digest says."""
+    return StoreUnavailable(
+        f"{what} came with other bytes",
+        expected=str(expected),
+        found=found,
+        do="check what stands between here and the service, and try again",
+    )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
+from wheelyard.cli.blob_file import other_bytes
 from wheelyard.client import Client
 from wheelyard.digests import Digest
 from wheelyard.errors import InputError, NotFound, StoreUnavailable
@@ -135,9 +136,4 @@ def read_part(open_part: OpenPart, digest: Digest) -> bytes:
 
 
 def _other_bytes(digest: Digest, body: bytes) -> StoreUnavailable:
-    return StoreUnavailable(
-        "a document of the image came with other bytes",
-        expected=str(digest),
-        found=f"{Digest.of(body)}, {len(body)} bytes",
-        do="check what stands between here and the service, and try again",
-    )
+    return other_bytes("a document of the image", digest, f"{Digest.of(body)}, {len(body)} bytes")

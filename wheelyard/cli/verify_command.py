@@ -76,20 +76,21 @@ def verify(
         job = client.verify(body)
         if detach:
             raise typer.Exit(follow_job(client, job, progress, detach=True))
-        ended = follow_to_end(client, job, ProgressStyle.QUIET if as_json else progress)
+        style = ProgressStyle.QUIET if as_json else progress
+        ended = follow_to_end(client, job, style)
         if not ended.succeeded and as_json:
             raise ended.failure()
+        outcome = _outcome(ended.result)
         if as_json:
             from wheelyard.cli.tables import write_json
 
-            write_json(_outcome(ended.result))
+            write_json(outcome)
             code = exit_code_of_job(ended)
         else:
             code = report_end(ended, progress, client.url)
         if keep is not None and ended.succeeded:
-            _keep_both(client, _outcome(ended.result), keep, ProgressStyle.QUIET if as_json else progress)
-    equal = bool(_outcome(ended.result).get("equal"))
-    raise typer.Exit(BUILD_FAILED if code == DONE and not equal else code)
+            _keep_both(client, outcome, keep, style)
+    raise typer.Exit(BUILD_FAILED if code == DONE and not outcome.get("equal") else code)
 
 
 def _pin(requirement: str) -> dict[str, str]:

@@ -1,5 +1,4 @@
 from wheelyard.answers import BuildResult, JobAnswer, read_error
-from wheelyard.cli.results import write_result
 from wheelyard.client import problem_error
 from wheelyard.errors import BuildFailed, InfrastructureError, InputError, NotFound, WheelyardError
 
@@ -52,14 +51,3 @@ def test_a_job_took_as_long_as_from_its_first_claim_to_its_end():
     assert JobAnswer.from_document({"id": "a", "state": "building", "times": times}).seconds == 0.0
     ended = JobAnswer.from_document({"id": "a", "state": "succeeded", "times": {**times, "ended": 10.0}})
     assert ended.seconds == 7.0
-
-
-def test_a_build_is_said_to_have_taken_what_it_waited_for_too(capsys):
-    document = {
-        "id": "a",
-        "state": "succeeded",
-        "times": {"created": 1.0, "started": 1.0, "ended": 112.0},
-        "result": {"wheels": [], "seconds": 15.0},
-    }
-    write_result(JobAnswer.from_document(document))
-    assert "0 wheels, 0 B, 0 from the cache, 1:51" in capsys.readouterr().out

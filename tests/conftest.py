@@ -249,9 +249,9 @@ def store(s3_settings) -> Store:
 
 @pytest.fixture
 def until() -> Callable[..., None]:
-    """Waits for a condition: `until(lambda: ..., seconds=10)`."""
+    """Waits for a condition: `until(lambda: ..., seconds=60)`."""
 
-    def wait(condition: Callable[[], object], seconds: float = 10, pause: float = 0.05) -> None:
+    def wait(condition: Callable[[], object], seconds: float = 30, pause: float = 0.05) -> None:
         limit = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < limit, "it did not come true in time"

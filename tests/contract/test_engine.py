@@ -225,7 +225,7 @@ def test_a_timeout_kills_the_container(engine, spec):
         started = time.monotonic()
         with pytest.raises(TimedOut) as caught:
             sh(container, "echo go; sleep 60", timeout=1.0)
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 45
         assert "1 s" in caught.value.expected
     assert containers_of(engine, JOB).count(container.id) == 0
 
@@ -247,7 +247,7 @@ def test_a_reader_that_fails_ends_the_command(engine, spec):
         started = time.monotonic()
         with pytest.raises(ValueError, match="go"):
             container.run(["sh", "-c", "echo go; sleep 60"], on_line=refuse, timeout=100)
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 45
 
 
 def test_is_removed_whatever_happens_inside(engine, spec):

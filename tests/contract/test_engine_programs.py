@@ -96,7 +96,7 @@ def test_a_timeout_ends_it(engine, spec):
     started = time.monotonic()
     with pytest.raises(TimedOut):
         run(engine, spec("/bin/sh", "-c", "while :; do echo on; sleep 0.2; done"), timeout=1.5)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
 
 
 @pytest.mark.parametrize("after", [0.0, 0.15, 1.5])
@@ -108,7 +108,7 @@ def test_can_be_killed_from_another_thread_at_any_time(engine, spec, after):
         with pytest.raises(Cancelled):
             program.run(on_line=lambda _line: None, timeout=90)
         timer.join()
-    assert time.monotonic() - started < 25
+    assert time.monotonic() - started < 50
 
 
 def test_a_reader_that_fails_ends_it(engine, spec):

@@ -98,14 +98,14 @@ def test_an_event_is_in_every_stream_that_it_was_added_to(events, reader, job):
 def test_looking_does_not_wait(reader, job):
     begun = time.monotonic()
     assert reader.read(job, "0", 0) == []
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 5
 
 
 @READERS
 def test_waiting_ends_in_time_without_an_event(reader, job):
     begun = time.monotonic()
     assert reader.read(job, "0", 0.3) == []
-    assert 0.25 < time.monotonic() - begun < 2
+    assert 0.25 < time.monotonic() - begun < 10
 
 
 @READERS
@@ -114,8 +114,8 @@ def test_waiting_ends_with_the_first_event(events, reader, job):
     timer = threading.Timer(0.2, events.add, ([job], line(job)))
     timer.start()
     begun = time.monotonic()
-    assert len(reader.read(job, "0", 10)) == 1
-    assert time.monotonic() - begun < 5
+    assert len(reader.read(job, "0", 25)) == 1
+    assert time.monotonic() - begun < 15
     timer.join()
 
 

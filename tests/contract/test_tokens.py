@@ -5,8 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
+from tests.asked_statements import asked_statements
 from wheelyard.access_token import Scope
 from wheelyard.errors import Conflict, InputError, NotFound
 from wheelyard.tokens import REMEMBERED_SECONDS, Tokens
@@ -34,16 +35,8 @@ def tokens(database, clock, ticks):
 
 @pytest.fixture
 def statements(database):
-    """What the database is asked, transactions' ends left out."""
-    said = []
-
-    @event.listens_for(database.engine, "before_cursor_execute")
-    def _note(_connection, _cursor, statement, *_rest):
-        if not statement.startswith(("BEGIN", "PRAGMA")):
-            said.append(statement)
-
-    yield said
-    event.remove(database.engine, "before_cursor_execute", _note)
+    with asked_statements(database) as asked:
+        yield asked
 
 
 def test_a_token_is_found_by_its_secret_and_by_nothing_else(tokens):

@@ -51,9 +51,9 @@ def test_a_wheel_whose_optional_extension_did_not_compile_is_named_and_warned_of
 
 def test_the_same_request_again_is_answered_from_the_cache(stack: Stack):
     first = built(stack, "cdemo")
-    started = time.monotonic()
+    jobs = {job["id"] for job in stack.answer("jobs")}
     again = built(stack, "cdemo")
-    assert time.monotonic() - started < 5
+    assert {job["id"] for job in stack.answer("jobs")} == jobs
     assert [wheel["digest"] for wheel in again] == [wheel["digest"] for wheel in first]
     refreshed = json.loads(stack.cli("build", "cdemo", "--refresh", "--progress", "json").splitlines()[-1])
     assert [wheel["hit"] for wheel in refreshed["result"]["wheels"]] == [True]
@@ -126,7 +126,7 @@ def test_ctrl_c_in_a_compile_leaves_nothing_running(stack: Stack, engine: Engine
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 4
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(one.job == job for one in engine.containers()) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not any(one.job == job for one in engine.containers())

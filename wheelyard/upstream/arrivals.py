@@ -23,6 +23,7 @@ class Arrival:
         self.size: int | None = None
         self._path: Path | None = None
         self._lock = threading.Lock()
+        self._known = threading.Event()
         self._verified = threading.Event()
         self._ended = threading.Event()
         self._kept: KeptFile | None = None
@@ -32,6 +33,7 @@ class Arrival:
         """The bytes come into this file from now on; it is there until the arrival ends."""
         with self._lock:
             self._path, self.size = path, size
+        self._known.set()
 
     def verify(self) -> None:
         """All bytes came, and are the right ones."""
@@ -41,6 +43,7 @@ class Arrival:
         """The file is in the store, or there is none, or it did not come."""
         with self._lock:
             self._kept, self._error, self._path = kept, error, None
+        self._known.set()
         self._ended.set()
 
     def open(self) -> IO[bytes] | None:
@@ -60,6 +63,11 @@ class Arrival:
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for its end; whether it ended within that time."""
         return self._ended.wait(seconds)
+
+    def wait_for_size(self) -> int | None:
+        """Its size in bytes, as soon as upstream says it; None where it does not, or it ended before."""
+        self._known.wait()
+        return self.size
 
     def result(self) -> KeptFile | None:
         """The file in the store, or None where there is none; waits for it.

@@ -86,15 +86,15 @@ class KeptFiles:
         return self._arrival(digest, filename).result() if kept is None else kept
 
     def coming(self, digest: Digest, filename: str, seconds: float) -> KeptFile | Arrival | None:
-        """As `file`, but a file that takes longer is given while it comes, where its size is known.
+        """As `file`, but a file that takes longer is given while it comes, where upstream says its size.
 
-        :param seconds: to wait for it.
+        :param seconds: to wait for it; how long upstream takes until it says the size comes on top.
         """
         kept = self._kept(digest, filename)
         if kept is not None:
             return kept
         arrival = self._arrival(digest, filename)
-        if arrival.wait(seconds) or arrival.size is None:
+        if arrival.wait(seconds) or arrival.wait_for_size() is None:
             return arrival.result()
         return arrival
 

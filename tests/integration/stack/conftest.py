@@ -67,7 +67,7 @@ class Up:
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    def ended(self, seconds: float = 40) -> int:
+    def ended(self, seconds: float = 90) -> int:
         """Its exit code."""
         assert self.process is not None
         return self.process.wait(timeout=seconds)

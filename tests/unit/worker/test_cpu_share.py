@@ -39,7 +39,7 @@ class Container:
 
 
 def wait_for(condition) -> None:
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < limit
         time.sleep(0.01)

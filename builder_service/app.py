@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 from anyio import to_thread
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import BaseRoute
 
 from builder_service import (
     access_tokens,
@@ -112,6 +114,7 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
         redirect_slashes=False,
+        routes=_routes(),
     )
     app.state.services = opened
     app.state.metrics = metrics.Metrics(opened.ledger.database, checks_of(opened), opened.upstream.tally)
@@ -129,6 +132,14 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
         app.add_middleware(PrivateAnswers)
     hidden = HiddenTokens(settings.token.get_secret_value())
     app.add_middleware(RequestLog, metrics=app.state.metrics, hidden=hidden, tracer=opened.tracer)
+    _describe_problems(app)
+    return app
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """Every address. What FastAPI makes of them serves each application of a process: it takes a while."""
+    all_of_them = APIRouter()
     for router in (
         # Those that are asked for most come first: an address is looked for in their order.
         simple_pages.router,
@@ -164,13 +175,12 @@ def create_app(settings: Settings, *, services: Services | None = None) -> FastA
         ),
     ):
         # What writes asks for a right of its own besides, at its own address.
-        app.include_router(router, dependencies=[Depends(allowed(Scope.READ))])
+        all_of_them.include_router(router, dependencies=[Depends(allowed(Scope.READ))])
     for room in (access_tokens, oidc, health, metrics, home):
-        app.include_router(room.router)
+        all_of_them.include_router(room.router)
     # Errors there are not problems, and who reads is asked in another way.
-    app.include_router(registry.router)
-    _describe_problems(app)
-    return app
+    all_of_them.include_router(registry.router)
+    return all_of_them.routes
 
 
 def _describe_problems(app: FastAPI) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
+from tests.databases import migrated_sqlite
 from tests.fake_service import FakeService, serving
 from wheelyard.client import Client
 from wheelyard.digests import Digest
@@ -114,18 +115,16 @@ def fake_world():
 def real_world(request):
     from builder_service.services import open_services
     from tests.integration.builder_service.conftest import serving as serving_real
-    from wheelyard.jobs.migrate import migrate
 
     folder = request.getfixturevalue("tmp_path")
     fields = {
         "token": TOKEN,
         "data_dir": folder / "data",
-        "database_url": f"sqlite:///{folder / 'jobs.db'}",
+        "database_url": migrated_sqlite(folder / "jobs.db"),
         "redis_url": request.getfixturevalue("redis_url"),
     }
     settings = request.getfixturevalue("s3_settings")
     settings = type(settings)(**(settings.model_dump() | fields))
-    migrate(settings.effective_database_url)
     with serving_real(open_services(settings)) as door:
         yield RealWorld(door)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import migrated_sqlite
 from tests.e2e.made_toolchain import made_toolchain
 from wheelyard.build_key import BuildInputs
 from wheelyard.catalogue import Catalogue
@@ -17,7 +18,6 @@ from wheelyard.digests import Digest
 from wheelyard.events import Appended
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind, State
 from wheelyard.limits import AskedLimits, Limits
 from wheelyard.requests import Requests
@@ -98,9 +98,7 @@ class World:
         self.recipes = folder / "recipes"
         self.recipes.mkdir()
         self.settings = Settings(data_dir=folder / "data", recipes_dir=self.recipes)
-        url = f"sqlite:///{folder}/jobs.db"
-        migrate(url)
-        database = Database(url)
+        database = Database(migrated_sqlite(folder / "jobs.db"))
         self.ledger, self.store = Ledger(database), FolderStore(folder / "store")
         save_record(self.store, self.made.record)
         catalogue = Catalogue(database)

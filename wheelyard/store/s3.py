@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 from urllib.parse import quote
@@ -19,6 +20,8 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.loaders import Loader, create_loader
+from botocore.session import get_session
 
 from wheelyard.digests import CHUNK, Digest
 from wheelyard.errors import (
@@ -323,7 +326,9 @@ class S3Store:
             proxies={} if is_loopback(self._endpoint) else None,
         )
         with self._errors("the S3 credentials could not be read"):
-            session = boto3.session.Session(profile_name=self._profile or None)
+            known = get_session()
+            known.register_component("data_loader", _loader())
+            session = boto3.session.Session(botocore_session=known, profile_name=self._profile or None)
         return session.client(
             "s3",
             endpoint_url=self._endpoint or None,
@@ -411,3 +416,9 @@ class S3Store:
             return self._put_document(name, body)
         except StoredOtherBytes:
             return False
+
+
+@cache
+def _loader() -> Loader:
+    """What botocore knows of S3's calls and of AWS's addresses, read once for all stores of a process."""
+    return create_loader()

@@ -7,13 +7,12 @@ import contextlib
 import hashlib
 import io
 import secrets
-import shutil
+import ssl
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -23,14 +22,16 @@ import uvicorn
 from builder_service.app import create_app
 from builder_service.services import Services, open_services
 from tests.conftest import BUCKET
+from tests.databases import migrated_sqlite
 from wheelyard.build_key import BuildInputs
 from wheelyard.digests import Digest, canonical_json
 from wheelyard.index_file import IndexFile, keep_file
-from wheelyard.jobs.migrate import migrate
 from wheelyard.settings import Settings
 from wheelyard.wheel_record import WheelRecord
 
 TOKEN = "a-token-of-the-tests"
+# Each client would read the machine's certificates anew, and none of them uses these.
+_TLS = ssl.create_default_context()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +73,8 @@ def serving(services: Services) -> Iterator[FrontDoor]:
     bearer = {"authorization": f"Bearer {services.settings.token.get_secret_value()}"}
     try:
         with (
-            httpx2.Client(base_url=url, headers=bearer, timeout=30, trust_env=False) as http,
-            httpx2.Client(base_url=url, timeout=30, trust_env=False) as guest,
+            httpx2.Client(base_url=url, headers=bearer, timeout=30, verify=_TLS, trust_env=False) as http,
+            httpx2.Client(base_url=url, timeout=30, verify=_TLS, trust_env=False) as guest,
         ):
             yield FrontDoor(url=url, services=services, http=http, guest=guest, stop=stop)
     finally:
@@ -90,24 +91,16 @@ def plain_tracebacks() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory) -> Path:
-    """A SQLite file with the tables, to be copied."""
-    path: Path = tmp_path_factory.mktemp("migrated") / "jobs.db"
-    migrate(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-def settings_with(tmp_path, s3_settings, migrated) -> Callable[..., Settings]:
+def settings_with(tmp_path, s3_settings) -> Callable[..., Settings]:
     """Settings of a service with a database of its own; arguments win."""
-    shutil.copyfile(migrated, tmp_path / "jobs.db")
+    database_url = migrated_sqlite(tmp_path / "jobs.db")
 
     def make(**fields) -> Settings:
         own = {
             "token": TOKEN,
             "data_dir": tmp_path / "data",
-            "database_url": f"sqlite:///{tmp_path / 'jobs.db'}",
+            "database_url": database_url,
             "max_upload_bytes": 4 << 20,
         }
         return Settings(**(s3_settings.model_dump() | own | fields))
@@ -133,19 +126,16 @@ def front_door(settings_with, redis_url, serve) -> FrontDoor:
 
 
 @pytest.fixture(scope="module")
-def registry_door_with(
-    tmp_path_factory, s3_server, redis_url, migrated
-) -> Iterator[Callable[..., FrontDoor]]:
+def registry_door_with(tmp_path_factory, s3_server, redis_url) -> Iterator[Callable[..., FrontDoor]]:
     """Starts a service for all tests of a module, each of which has repositories of its own."""
     with contextlib.ExitStack() as stack:
 
         def start(**fields) -> FrontDoor:
             folder = tmp_path_factory.mktemp("registry")
-            shutil.copyfile(migrated, folder / "jobs.db")
             own = {
                 "token": TOKEN,
                 "data_dir": folder / "data",
-                "database_url": f"sqlite:///{folder / 'jobs.db'}",
+                "database_url": migrated_sqlite(folder / "jobs.db"),
                 "redis_url": redis_url,
                 "max_upload_bytes": 4 << 20,
             }

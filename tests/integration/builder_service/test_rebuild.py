@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 
 import pytest
 
+from tests.databases import migrated_sqlite
 from tests.distributions import sdist, wheel
 from tests.integration.builder_service.test_uploads import NAME, attestation, send
 from wheelyard.build_lock import lock_key_of
@@ -82,13 +82,13 @@ def filled(front_door, publish):
 
 
 @pytest.fixture
-def again(filled, settings_with, redis_url, serve, migrated, tmp_path):
+def again(filled, settings_with, redis_url, serve, tmp_path):
     """Serves the same bucket from another database."""
 
     def start(name: str = "fresh.db"):
         path = tmp_path / name
         if not path.exists():
-            shutil.copyfile(migrated, path)
+            migrated_sqlite(path)
         return serve(
             settings_with(
                 redis_url=redis_url, database_url=f"sqlite:///{path}",

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import migrated_sqlite
 from tests.integration.builder_service.conftest import make_wheel
 from wheelyard.build_key import BuildInputs
 from wheelyard.catalogue import Catalogue
@@ -25,7 +26,6 @@ from wheelyard.digests import Digest, canonical_json
 from wheelyard.index_file import FileKind, IndexFile, Origin, keep_file
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind
 from wheelyard.store.folder import FolderStore
 from wheelyard.wheel_record import WheelRecord
@@ -38,8 +38,7 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "store"
-        self.url = f"sqlite:///{folder / 'wheelyard.db'}"
-        migrate(self.url)
+        self.url = migrated_sqlite(folder / "wheelyard.db")
         self.store, self.database = FolderStore(self.root), Database(self.url)
         self.catalogue, self.ledger = Catalogue(self.database), Ledger(self.database)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import migrated_sqlite
 from tests.otlp_receiver import collecting
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind, State
 from wheelyard.jobs.workers import WorkerRegistry
 
@@ -27,9 +27,7 @@ class Drill:
 
     def __init__(self, folder, until):
         self.folder, self.until = folder, until
-        url = f"sqlite:///{folder}/jobs.db"
-        migrate(url)
-        database = Database(url)
+        database = Database(migrated_sqlite(folder / "jobs.db"))
         self.ledger, self.registry = Ledger(database), WorkerRegistry(database)
         self.process = None
 

@@ -3,6 +3,7 @@
 import pytest
 import stamina
 
+from tests.databases import migrated_sqlite
 from tests.index_site import make_sdist, make_wheel, serve_index
 from wheelyard.catalogue import Catalogue
 from wheelyard.digests import Digest
@@ -10,7 +11,6 @@ from wheelyard.errors import NotFound
 from wheelyard.index_file import FileKind, IndexFile, Origin
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.migrate import migrate
 from wheelyard.projects import Projects
 from wheelyard.settings import Settings
 from wheelyard.store.folder import FolderStore
@@ -32,9 +32,7 @@ def site(monkeypatch):
 
 @pytest.fixture
 def services(site, tmp_path):
-    url = f"sqlite:///{tmp_path}/jobs.db"
-    migrate(url)
-    database = Database(url)
+    database = Database(migrated_sqlite(tmp_path / "jobs.db"))
     yield Services(
         settings=Settings(data_dir=tmp_path, index_url=site.url), ledger=Ledger(database),
         catalogue=Catalogue(database), requests=None, store=FolderStore(tmp_path / "store"),

@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import pytest
 from pydantic import SecretStr
 
+from tests.databases import migrated_sqlite
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.deliveries import Deliveries
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind
 from wheelyard.settings import Settings
 from wheelyard.webhooks import signed_headers, signing_key
@@ -80,9 +80,7 @@ class Clock:
 
 class World:
     def __init__(self, tmp_path, **fields):
-        url = f"sqlite:///{tmp_path}/jobs.db"
-        migrate(url)
-        self.database, self.clock = Database(url), Clock()
+        self.database, self.clock = Database(migrated_sqlite(tmp_path / "jobs.db")), Clock()
         self.ledger = Ledger(self.database, self.clock)
         self.deliveries = Deliveries(self.database, self.clock)
         own = {"webhook_secret": SecretStr(SECRET), "webhook_hosts": "127.0.0.1", "data_dir": tmp_path}

@@ -2,13 +2,13 @@
 
 import pytest
 
+from tests.databases import migrated_sqlite
 from wheelyard.build_request import BuildRequest
 from wheelyard.catalogue import Catalogue
 from wheelyard.errors import QueueUnavailable
 from wheelyard.image_request import ImageRequest
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind
 from wheelyard.requests import Requests
 
@@ -45,9 +45,7 @@ class House:
 
 @pytest.fixture
 def house(tmp_path):
-    url = f"sqlite:///{tmp_path / 'jobs.db'}"
-    migrate(url)
-    house = House(url, tmp_path / "recipes")
+    house = House(migrated_sqlite(tmp_path / "jobs.db"), tmp_path / "recipes")
     yield house
     house.database.close()
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.databases import migrated_sqlite
 from wheelyard.build_key import BuildInputs
 from wheelyard.build_request import BuildRequest
 from wheelyard.catalogue import Catalogue
@@ -14,7 +15,6 @@ from wheelyard.digests import Digest
 from wheelyard.errors import BuildFailed, InputError, OutOfMemory
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind
 from wheelyard.plan import Plan, PlanNode, Role, Standing
 from wheelyard.requests import Requests
@@ -50,9 +50,7 @@ class Yard:
     """One build, and the wheels of its nodes, which are made or fail as the test says."""
 
     def __init__(self, folder, *nodes, errors=None):
-        url = f"sqlite:///{folder}/jobs.db"
-        migrate(url)
-        self.database = Database(url)
+        self.database = Database(migrated_sqlite(folder / "jobs.db"))
         self.ledger, catalogue = Ledger(self.database), Catalogue(self.database)
         self.store, self.events = FolderStore(folder / "store"), []
         self.services = SimpleNamespace(

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.databases import migrated_sqlite
 from tests.distributions import metadata_of, wheel
 from wheelyard.build_request import BuildRequest
 from wheelyard.catalogue import Catalogue
@@ -14,7 +15,6 @@ from wheelyard.errors import BuildFailed, InputError
 from wheelyard.image_request import ImageRequest
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind
 from wheelyard.requests import Requests
 from wheelyard.settings import Settings
@@ -35,9 +35,7 @@ class Studio:
     """One image job, and the jobs that it asks for."""
 
     def __init__(self, folder):
-        url = f"sqlite:///{folder}/jobs.db"
-        migrate(url)
-        self.database, self.folder = Database(url), folder
+        self.database, self.folder = Database(migrated_sqlite(folder / "jobs.db")), folder
         self.ledger, catalogue = Ledger(self.database), Catalogue(self.database)
         self.store = FolderStore(folder / "store")
         self.requests = Requests(self.ledger, catalogue, Bell(), 60)

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.databases import migrated_sqlite
 from wheelyard.catalogue import Catalogue
 from wheelyard.digests import Digest
 from wheelyard.errors import QueueUnavailable
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind, Priority, queue_of
 from wheelyard.requests import Requests
 from wheelyard.settings import Settings
@@ -28,8 +28,7 @@ RECORD = SimpleNamespace(
 
 @pytest.fixture
 def work(tmp_path):
-    migrate(url := f"sqlite:///{tmp_path}/jobs.db")
-    database = Database(url)
+    database = Database(migrated_sqlite(tmp_path / "jobs.db"))
     ledger = Ledger(database)
     doorbell = SimpleNamespace(ring=lambda job, queue: None)
     lines: list[str] = []

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.databases import migrated_sqlite
 from wheelyard.digests import key_of
 from wheelyard.errors import BuildFailed, EngineFailed
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind
 from wheelyard.settings import Settings
 from worker.engine.contract import LabelledContainer
@@ -45,9 +45,7 @@ class Services:
 
 @pytest.fixture
 def services(tmp_path):
-    url = f"sqlite:///{tmp_path / 'jobs.db'}"
-    migrate(url)
-    database = Database(url)
+    database = Database(migrated_sqlite(tmp_path / "jobs.db"))
     yield Services(Settings(data_dir=tmp_path), Ledger(database), Engine())
     database.close()
 

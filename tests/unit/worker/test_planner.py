@@ -8,6 +8,7 @@ import pytest
 from packaging.version import Version
 
 from tests.asked_statements import asked_statements
+from tests.databases import migrated_sqlite
 from tests.index_site import make_sdist, make_wheel
 from wheelyard.build_key import BuildInputs
 from wheelyard.build_lock import build_lock_key
@@ -18,7 +19,6 @@ from wheelyard.errors import InputError, NotFound
 from wheelyard.index_file import IndexFile as Published
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind
 from wheelyard.locks import IndexFile, Lock, Pin
 from wheelyard.plan import Role, Standing
@@ -39,8 +39,7 @@ class Village:
     """Projects of an index, with the environments that they are built in."""
 
     def __init__(self, folder):
-        migrate(url := f"sqlite:///{folder}/jobs.db")
-        self.database = Database(url)
+        self.database = Database(migrated_sqlite(folder / "jobs.db"))
         self.recipes = folder / "recipes"
         self.recipes.mkdir()
         self.lines = []

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
+from tests.databases import migrated_sqlite
 from wheelyard.catalogue import Catalogue
 from wheelyard.errors import BuildFailed, Cancelled, InfrastructureError
 from wheelyard.events import Appended
 from wheelyard.jobs.database import Database
 from wheelyard.jobs.ledger import Ledger
-from wheelyard.jobs.migrate import migrate
 from wheelyard.jobs.states import Kind, Priority, State
 from wheelyard.limits import AskedLimits, Limits
 from wheelyard.requests import Requests
@@ -64,9 +64,7 @@ class World:
 
     def __init__(self, tmp_path):
         self.settings = Settings(data_dir=tmp_path, lease_seconds=3.0, max_attempts=2)
-        url = f"sqlite:///{tmp_path}/jobs.db"
-        migrate(url)
-        database = Database(url)
+        database = Database(migrated_sqlite(tmp_path / "jobs.db"))
         self.bell = Bell()
         self.clock = Clock()
         self.ledger = Ledger(database, self.clock)

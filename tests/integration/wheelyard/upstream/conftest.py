@@ -6,9 +6,9 @@ import pytest
 import stamina
 
 from tests.clocks import StandingClock
+from tests.databases import migrated_sqlite
 from tests.index_site import serve_index
 from wheelyard.jobs.database import Database
-from wheelyard.jobs.migrate import migrate
 
 
 @pytest.fixture
@@ -22,16 +22,8 @@ def site():
         yield served
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory):
-    path = tmp_path_factory.mktemp("migrated") / "jobs.db"
-    migrate(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-def database(migrated, tmp_path):
-    (tmp_path / "jobs.db").write_bytes(migrated.read_bytes())
-    opened = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
+def database(tmp_path):
+    opened = Database(migrated_sqlite(tmp_path / "jobs.db"))
     yield opened
     opened.close()

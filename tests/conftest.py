@@ -18,6 +18,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from wheelyard.errors import StoreUnavailable
@@ -121,6 +122,15 @@ def make_bucket(server: S3Server) -> None:
             time.sleep(0.2)
         else:
             return
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> Iterator[None]:
+    """The log's default renders every local variable of a traceback, which takes seconds."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, renderer])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

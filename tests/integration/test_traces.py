@@ -7,7 +7,6 @@ import time
 from contextlib import contextmanager
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from tests.otlp_receiver import collecting
@@ -114,7 +113,6 @@ def test_a_collector_that_hangs_delays_neither_work_nor_the_end(collector, monke
 
 
 def test_spans_are_taken_again_when_a_collector_is_back(collector, tracer, until):
-    structlog.reset_defaults()
     collector.mode = "refuse"
     with capture_logs() as logs:
         worked(tracer, 1)

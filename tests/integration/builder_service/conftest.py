@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import httpx2
 import pytest
-import structlog
 import uvicorn
 
 from builder_service.app import create_app
@@ -80,15 +79,6 @@ def serving(services: Services) -> Iterator[FrontDoor]:
     finally:
         stop()
         services.ledger.database.close()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def plain_tracebacks() -> Iterator[None]:
-    """The log's default renders every local variable of a traceback, which takes seconds."""
-    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, renderer])
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import urlsplit, urlunsplit
 
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
@@ -78,21 +79,29 @@ def parse_pip_configuration(text: str) -> dict[str, str]:
     return {name: value for section in reversed(_SECTIONS) for name, value in found[section].items()}
 
 
-def _pip_commands() -> Iterator[list[str]]:
-    yield [sys.executable, "-m", "pip"]
+def _pip_commands() -> Iterator[tuple[str, ...]]:
+    yield sys.executable, "-m", "pip"
     for program in ("pip3", "pip"):  # a virtual environment made by uv holds no pip
         if path := shutil.which(program):
-            yield [path]
+            yield (path,)
 
 
 def read_pip_configuration() -> Mapping[str, str]:
-    """Values of pip's configuration by name; empty where there is no pip that could be configured."""
+    """Values of pip's configuration by name, as it was when this process asked first.
+
+    It is empty where there is no pip that could be configured.
+    """
     for command in _pip_commands():
         try:
-            return parse_pip_configuration(run_command([*command, "config", "list"], timeout=60))
+            return parse_pip_configuration(_printed_by(command))
         except InfrastructureError:
             continue
     return {}
+
+
+@cache
+def _printed_by(pip: tuple[str, ...]) -> str:
+    return run_command([*pip, "config", "list"], timeout=60)
 
 
 def configured_index(index_url: str = "") -> PipIndex:

@@ -124,6 +124,15 @@ def make_bucket(server: S3Server) -> None:
             return
 
 
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """What runs inside containers sets PATH for good; tests call it in this process."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def plain_tracebacks() -> Iterator[None]:
     """The log's default renders every local variable of a traceback, which takes seconds."""
@@ -180,7 +189,9 @@ class PostgresServer:
         )  # fmt: skip
 
     def start(self) -> None:
-        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
+        options = (
+            f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off -c autovacuum=off"
+        )
         self.run(
             "pg_ctl", "-l", f"{self.folder}/log", "-w", "-o", f"{options} -c max_connections=300", "start"
         )

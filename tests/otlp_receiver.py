@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,10 +47,10 @@ class Collector:
         (found,) = [span for span in self.spans if span.name == name]
         return found
 
-    def wait_for(self, *names: str, seconds: float = 15) -> None:
-        """Wait until each of the names came."""
+    def wait_for(self, *names: str, seconds: float = 60) -> None:
+        """Wait until each of the names came, as often as it is given: spans come in several batches."""
         limit = time.monotonic() + seconds
-        while not set(names) <= {span.name for span in self.spans}:
+        while not Counter(names) <= Counter(span.name for span in self.spans):
             assert time.monotonic() < limit, f"only {sorted(span.name for span in self.spans)} came"
             time.sleep(0.02)
 

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs every test, in two rows beside each other: neither fills two cores. With arguments it is one pytest with them.
+# Runs every test: those with stacks of containers beside all others, since neither of the two fills two cores.
+# With arguments it is one pytest with them.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,20 +8,18 @@ pytest=(.venv/bin/python -m pytest)
 if [ $# -gt 0 ]; then
     exec "${pytest[@]}" "$@"
 fi
-# Those with a stack of their own that the first row takes, so that both end at about the same time.
-taken=(tests/e2e/test_{image_specs,recipes,sameness,sources}.py)
 log=$(mktemp)
 set -m # a group of its own, which can be told to end and then tears down what it started
 {
-    # A session for each: the stack that is broken on purpose ends with it, and does not run beside the others.
+    # A session for each: the stack that is broken on purpose ends with its own, and does not run beside the others.
     "${pytest[@]}" -p no:cacheprovider tests/chaos
     broken=$?
-    "${pytest[@]}" -p no:cacheprovider tests/e2e "${taken[@]/#/--ignore=}"
+    "${pytest[@]}" -p no:cacheprovider tests/e2e
     exit $((broken || $?))
 } </dev/null >"$log" 2>&1 &
 beside=$!
 trap 'kill -INT -- "-$beside" 2>/dev/null; wait "$beside"; rm -f "$log"' EXIT
-"${pytest[@]}" tests/contract tests/integration tests/unit "${taken[@]}"
+"${pytest[@]}" tests/contract tests/integration tests/unit
 here=$?
 wait "$beside"
 there=$?

@@ -124,15 +124,6 @@ def make_bucket(server: S3Server) -> None:
             return
 
 
-@pytest.fixture(autouse=True)
-def same_environment() -> Iterator[None]:
-    """What runs inside containers sets PATH for good; tests call it in this process."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def plain_tracebacks() -> Iterator[None]:
     """The log's default renders every local variable of a traceback, which takes seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -90,6 +91,7 @@ def secrets_of(settings: Settings, environment: Mapping[str, str], addresses: It
         yield from passwords_in(address)
 
 
+@functools.cache
 def index_addresses(index_url: str) -> tuple[str, ...]:
     """Addresses of the upstream index and its proxy, as this process's pip is configured.
 

@@ -26,7 +26,7 @@ def test_a_redis_that_is_killed_and_comes_back_empty_loses_nothing(
         # It is accepted without a doorbell, and at once.
         began = time.monotonic()
         jobs.append(stack.accept(api, stack.add_project()))
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 5
         stack.empty_redis()
         stack.start_redis()
         came_back = time.monotonic()
@@ -50,7 +50,7 @@ def test_a_redis_that_stands_still_keeps_nobody_from_taking_over(
         holder.kill()
         began = time.monotonic()
         jobs = [job.id, stack.accept(api, stack.add_project())]
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 5
         # Leases run out all the same, and a worker looks at its queues by itself every few seconds.
         recovery = [taken_over(stack, job, fence)]
         holder.start()

@@ -489,7 +489,7 @@ class TestS3:
         start = time.monotonic()
         with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:9"):
             store.get_document("a")
-        assert time.monotonic() - start < 60
+        assert time.monotonic() - start < 15
 
     def test_every_promise_is_tried_by_name(self, store):
         assert [promise.name for promise in store.check()] == [
@@ -582,4 +582,4 @@ class TestS3:
                 stream.read()
             with pytest.raises(StoreUnavailable):
                 store.put_blob(*blob())
-            assert time.monotonic() - start < 90
+            assert time.monotonic() - start < 30

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import json
@@ -56,17 +55,13 @@ def made_toolchain(engine: Engine) -> Made:
     """The toolchain out of the cache, or made now."""
     folder = CACHE / _code_digest()
     settings = Settings(data_dir=folder)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    # Sessions that run beside each other wait for the one that makes it.
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "whole").is_file():
-            # Older ones only: the clients of other tests are kept beside them.
-            for older in CACHE.glob("[0-9a-f]" * 16):
-                shutil.rmtree(older, ignore_errors=True)
-            folder.mkdir()
-            build_toolchain(get_toolchain(NAME), settings, FolderStore(folder / "store"), engine, print)
-            (folder / "whole").touch()
+    if not (folder / "whole").is_file():
+        # Older ones only: the clients of other tests are kept beside them.
+        for older in CACHE.glob("[0-9a-f]" * 16):
+            shutil.rmtree(older, ignore_errors=True)
+        folder.mkdir(parents=True)
+        build_toolchain(get_toolchain(NAME), settings, FolderStore(folder / "store"), engine, print)
+        (folder / "whole").touch()
     store = FolderStore(folder / "store")
     (name,) = store.list_documents(f"{PLACE}{NAME}/")
     record = ToolchainRecord.from_document(json.loads(store.get_document(name) or b""))

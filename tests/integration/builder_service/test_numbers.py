@@ -92,7 +92,7 @@ def test_a_scrape_while_redis_or_the_store_is_out_says_so(settings_with, redis_u
     door = serve(settings_with(redis_url="redis://127.0.0.1:9/0", s3_endpoint="http://127.0.0.1:9"))
     begun = time.monotonic()
     numbers = scrape(door)
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 5
     assert (numbers[("wheelyard_redis_up",)], numbers[("wheelyard_store_up",)]) == (0, 0)
     assert numbers[("wheelyard_database_up",)] == 1
 

@@ -85,12 +85,15 @@ def test_a_page_shows_at_once_what_went_through_this_process(door):
         assert door.http.delete(place).json()["yanked"] is None
 
 
-def test_a_page_shows_soon_what_another_process_wrote(door, until):
+def test_a_page_shows_within_a_second_what_another_process_wrote(door, until):
     other = Database(door.services.settings.effective_database_url)
     json_page(door)
     with other.transaction() as session:
         session.get(FileRow, ("default", "tiny_thing-1.0-py3-none-any.whl")).yanked = "old"
-    until(lambda: json_page(door)["files"][0].get("yanked") == "old")
+    written = time.monotonic()
+    until(lambda: json_page(door)["files"][0].get("yanked") == "old", seconds=5, pause=0.02)
+    # A machine that does something else meanwhile may answer late.
+    assert time.monotonic() - written < 2
     other.close()
 
 

@@ -44,7 +44,7 @@ def test_a_server_that_hangs_is_waited_for_once_and_briefly_by_any_number_of_thr
         with ThreadPoolExecutor(32) as pool:
             rings = [pool.submit(bell.ring, "a" * 32, "plans") for _ in range(64)]
         assert all(isinstance(ring.exception(), QueueUnavailable) for ring in rings)
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 6
         began = time.monotonic()
         with pytest.raises(QueueUnavailable):
             bell.ring("a" * 32, "plans")

@@ -3,8 +3,10 @@
 import importlib
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -26,7 +28,9 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "CACHE", tmp_path / "build/ccache")
     (tmp_path / "in/sources").mkdir(parents=True)
     (tmp_path / "build").mkdir()
-    return tmp_path
+    # It sets PATH and SOURCE_DATE_EPOCH for good: its process ends with it.
+    with patch.dict(os.environ):
+        yield tmp_path
 
 
 def archive(target, files, mtime=1_700_000_000):
